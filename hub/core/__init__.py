@@ -1,0 +1,1 @@
+"""The use cases: one method, one public operation, the same for all three protocols."""

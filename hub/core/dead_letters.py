@@ -1,0 +1,72 @@
+"""Use cases on dead letters: list, replay with a new budget, purge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.core import access
+from hub.core.access import Operation
+from hub.core.lists import Lists
+from hub.core.ports import Announcer, Change, Waker
+from hub.domain.errors import Violation, invalid
+from hub.domain.ids import parse_id
+from hub.domain.paging import Filter, ListKind, Page, PageRequest
+from hub.domain.principals import Principal
+from hub.store.dead_letters import DeadLetterStore
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which dead letters: by id, or by filter (an empty filter means all). Exactly one is given."""
+
+    ids: tuple[str, ...] | None = None
+    filters: Filter | None = None
+
+
+class DeadLetters:
+    """One method, one public operation."""
+
+    def __init__(self, store: DeadLetterStore, lists: Lists, announcer: Announcer, waker: Waker) -> None:
+        self._store = store
+        self._lists = lists
+        self._announcer = announcer
+        self._waker = waker
+
+    async def list(self, principal: Principal, filters: Filter, page: PageRequest) -> Page:
+        """Failed notifications of the tenant, newest first."""
+        access.allow(principal, Operation.LIST_DEAD_LETTERS, filters.user_id)
+        return await self._lists.page(ListKind.DEAD_LETTERS, (principal.tenant, None), filters, page)
+
+    async def replay(self, principal: Principal, selection: Selection, *, dry_run: bool) -> int:
+        """Makes them pending again with a new retry budget; returns how many (would) change."""
+        access.allow(principal, Operation.REPLAY_DEAD_LETTERS)
+        query = self._query(principal, selection)
+        if dry_run:
+            return await self._store.count(query)
+        count = 0
+        async for batch in self._store.replay(query):
+            count += len(batch)
+            self._announcer.announce([Change(n.tenant, n.user_id, n.id) for n in batch])
+            for notification in batch:
+                self._waker.wake(notification.lane, notification.id)
+        return count
+
+    async def purge(self, principal: Principal, selection: Selection, *, dry_run: bool) -> int:
+        """Deletes them for good; returns how many are (or would be) gone."""
+        access.allow(principal, Operation.PURGE_DEAD_LETTERS)
+        query = self._query(principal, selection)
+        if dry_run:
+            return await self._store.count(query)
+        count = 0
+        async for batch in self._store.purge(query):
+            count += len(batch)
+            self._announcer.announce([Change(n.tenant, n.user_id, n.id) for n in batch])
+        return count
+
+    def _query(self, principal: Principal, selection: Selection) -> dict[str, object]:
+        if (selection.ids is None) == (selection.filters is None):
+            raise invalid(Violation("ids", "or filter must be given, and not both"))
+        if selection.ids is not None:
+            ids = [parsed for text in selection.ids if (parsed := parse_id(text)) is not None]
+            return self._store.by_ids(principal.tenant, ids)
+        return self._store.by_filter(principal.tenant, selection.filters or Filter())

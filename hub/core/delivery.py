@@ -1,0 +1,189 @@
+"""One notification's delivery, step by step: claim, guard, send, decide, record, announce."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import stamina
+
+from hub.core.addresses import Addresses
+from hub.core.batching import Batcher
+from hub.core.ports import Announcer, Change, DeadLetter, Undertaker
+from hub.domain.channels import Channel, Message
+from hub.domain.errors import HubError, Reason
+from hub.domain.notifications import Attempt, Fault, Outcome, OutcomeKind
+from hub.domain.retry import Decision, decide
+from hub.domain.status import Status
+from hub.log import correlated, get_logger
+from hub.store.outbox import EXPIRED
+from hub.store.work import Claim, Record, WorkStore
+
+log = get_logger(__name__)
+
+_BATCH = 500
+_WAITING = 100_000
+"""Never reached: a worker starts no more deliveries than its lanes have slots."""
+_UNSENT = Decision(Status.PENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Time and chance, replaceable in tests."""
+
+    now: Callable[[], datetime]
+    draw: Callable[[], float]
+    monotonic: Callable[[], float] = time.monotonic
+
+
+class Delivery:
+    """Delivers claimed notifications. Whatever happens here, the lease lets somebody else go on later."""
+
+    def __init__(
+        self,
+        work: WorkStore,
+        channels: Mapping[str, Channel],
+        addresses: Addresses,
+        announcer: Announcer,
+        undertaker: Undertaker,
+        clocks: Clocks,
+        lease: timedelta,
+    ) -> None:
+        self._channels = channels
+        self._addresses = addresses
+        self._announcer = announcer
+        self._undertaker = undertaker
+        self._clocks = clocks
+        self._lease = lease
+        self._claims = Batcher(work.claim_many, max_size=_BATCH, max_waiting=_WAITING)
+        self._records = Batcher(work.record_many, max_size=_BATCH, max_waiting=_WAITING)
+
+    async def deliver(self, notification_id: UUID) -> None:
+        """Takes a notification one attempt further, if it is ours to take."""
+        # Read before the store sets the lease, so that ours never ends later than the store's.
+        lease_began = self._clocks.monotonic()
+        claim = await self._claims.add(notification_id)
+        if claim is None:
+            return
+        with correlated(claim.notification.correlation_id):
+            self._announce([claim])
+            record = await self._attempt(claim, lease_began)
+            await self._record([record])
+
+    async def lapse(self, claims: Sequence[Claim]) -> None:
+        """Settles what became of claims whose lease ran out: the attempt may have been taken."""
+        await self._record([self._lapsed(claim) for claim in claims])
+
+    async def _attempt(self, claim: Claim, lease_began: float) -> Record:
+        ready = await self._guard(claim, lease_began)
+        if isinstance(ready, Decision):
+            return Record(claim, ready, attempt=None)
+        channel = self._channels[claim.notification.type]
+        started_at = self._clocks.now()
+        outcome = await self._send(channel, ready)
+        return self._decide(claim, channel, outcome, started_at)
+
+    async def _guard(self, claim: Claim, lease_began: float) -> Message | Decision:
+        """What to send, or what becomes of it because nothing may be sent."""
+        notification = claim.notification
+        channel = self._channels.get(notification.type)
+        if channel is None:
+            return Decision(Status.FAILED, Fault("UNKNOWN_CHANNEL", "This worker has no such channel."))
+        try:
+            address = await self._addresses.resolve(
+                notification.tenant, notification.user_id, channel, notification.to
+            )
+        except HubError:
+            return _UNSENT
+        if address is None and channel.contact_point is not None:
+            return Decision(Status.FAILED, Fault("NO_CONTACT_POINT", f"There is no {channel.contact_point} to send to."))
+        if notification.expires_at is not None and notification.expires_at <= self._clocks.now():
+            return Decision(Status.EXPIRED, EXPIRED)
+        if self._clocks.monotonic() - lease_began > self._lease.total_seconds() / 2:
+            # A send begun now might outlast the lease, and somebody else would send beside us.
+            return _UNSENT
+        return Message(
+            id=notification.id,
+            tenant=notification.tenant,
+            user_id=notification.user_id,
+            address=address,
+            title=notification.title,
+            text=notification.message,
+            html=notification.html,
+            correlation_id=notification.correlation_id,
+        )
+
+    async def _send(self, channel: Channel, message: Message) -> Outcome:
+        try:
+            async with asyncio.timeout(channel.send_timeout.total_seconds()):
+                return await channel.send(message)
+        except TimeoutError:
+            fault = Fault("TIMEOUT", "The provider did not answer in time.")
+        except Exception:
+            log.exception("channel_defect", channel=channel.name, notification_id=str(message.id))
+            fault = Fault("CHANNEL_DEFECT", "The channel failed in a way it should not.")
+        return Outcome(OutcomeKind.AMBIGUOUS, channel.name, error=fault)
+
+    def _decide(self, claim: Claim, channel: Channel, outcome: Outcome, started_at: datetime) -> Record:
+        finished_at = self._clocks.now()
+        decision = decide(outcome, claim.budget, channel.retry, finished_at, self._clocks.draw)
+        return Record(claim, decision, _attempt_of(claim, outcome, started_at, finished_at))
+
+    def _lapsed(self, claim: Claim) -> Record:
+        fault = Fault("LEASE_EXPIRED", "The worker vanished while sending; it may have been taken.")
+        outcome = Outcome(OutcomeKind.AMBIGUOUS, claim.notification.type, error=fault)
+        channel = self._channels.get(claim.notification.type)
+        if channel is None:
+            decision = Decision(Status.FAILED, Fault("UNKNOWN_CHANNEL", "This relay has no such channel."))
+            return Record(claim, decision, _attempt_of(claim, outcome, claim.started_at, self._clocks.now()))
+        return self._decide(claim, channel, outcome, claim.started_at)
+
+    async def _record(self, records: Sequence[Record]) -> None:
+        """Writes what became of claims; a store that is away is asked again while the lease lasts."""
+        written = await asyncio.gather(*(self._write(record) for record in records))
+        kept = [record for record, good in zip(records, written, strict=True) if good]
+        self._announce([record.claim for record in kept])
+        for record in kept:
+            self._bury(record)
+
+    async def _write(self, record: Record) -> bool:
+        attempts = stamina.retry_context(
+            on=_store_away, attempts=None, timeout=self._lease.total_seconds() / 2, wait_initial=0.1, wait_max=2.0
+        )
+        async for attempt in attempts:
+            with attempt:
+                if await self._records.add(record):
+                    return True
+        # Another worker has it by now; what it records holds, and our attempt shows there as an ambiguous one.
+        log.warning("lease_lost", notification_id=str(record.claim.notification.id))
+        return False
+
+    def _bury(self, record: Record) -> None:
+        notification = record.claim.notification
+        if record.decision.status is Status.FAILED and record.decision.reason is not None:
+            letter = DeadLetter(notification.id, notification.tenant, record.decision.reason.code)
+            self._undertaker.bury(letter)
+
+    def _announce(self, claims: Sequence[Claim]) -> None:
+        notifications = [claim.notification for claim in claims]
+        self._announcer.announce([Change(n.tenant, n.user_id, n.id) for n in notifications])
+
+
+def _attempt_of(claim: Claim, outcome: Outcome, started_at: datetime, finished_at: datetime) -> Attempt:
+    return Attempt(
+        number=claim.budget.number,
+        provider=outcome.provider,
+        provider_id=outcome.provider_id,
+        started_at=started_at,
+        finished_at=finished_at,
+        outcome=outcome.kind,
+        error=outcome.error,
+    )
+
+
+def _store_away(error: Exception) -> bool:
+    return isinstance(error, HubError) and error.reason is Reason.STORE_UNREACHABLE

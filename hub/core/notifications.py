@@ -1,0 +1,162 @@
+"""Use cases on notifications: create, read, list, change status, mark, watch one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+
+from hub.core import access
+from hub.core.access import Operation
+from hub.core.creation import Creation
+from hub.core.lists import Lists
+from hub.core.ports import Announcer, Change, Feed, Waker
+from hub.domain.checks import check_user_id
+from hub.domain.errors import HubError, Reason, not_found
+from hub.domain.events import Event
+from hub.domain.ids import parse_id
+from hub.domain.notifications import Fault, NewNotification, Notification
+from hub.domain.paging import Filter, ListKind, Page, PageRequest
+from hub.domain.principals import Principal
+from hub.domain.status import READABLE, Status, sources
+from hub.store.notifications import NotificationStore
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The answer to a create; `replayed` if an earlier call with the same idempotency key made it."""
+
+    notification: Notification
+    replayed: bool
+
+
+REPORTED: dict[Status, Fault] = {
+    Status.FAILED: Fault("REPORTED_FAILED", "A receipt says that it did not arrive."),
+    Status.CANCELLED: Fault("CANCELLED", "Called off by the caller."),
+}
+"""The reason that a claimed status leaves behind."""
+
+
+class Notifications:
+    """One method, one public operation. Every method raises HubError and nothing else on purpose."""
+
+    def __init__(
+        self, store: NotificationStore, creation: Creation, lists: Lists, announcer: Announcer, waker: Waker, feed: Feed
+    ) -> None:
+        self._store = store
+        self._creation = creation
+        self._lists = lists
+        self._announcer = announcer
+        self._waker = waker
+        self._feed = feed
+
+    async def create(
+        self, principal: Principal, command: NewNotification, *, idempotency_key: str | None, correlation_id: str
+    ) -> Created:
+        """Accepts a notification: on disk with majority when this returns, whatever becomes of the broker."""
+        access.allow(principal, Operation.CREATE, command.user_id)
+        notification, replayed = await self._creation.create(principal.tenant, command, idempotency_key, correlation_id)
+        return Created(notification, replayed)
+
+    async def get(self, principal: Principal, notification_id: str) -> Notification:
+        """The notification, or NOT_FOUND."""
+        access.allow(principal, Operation.GET)
+        return await self._load(principal, notification_id)
+
+    async def get_many(self, principal: Principal, notification_ids: list[str]) -> Mapping[str, Notification]:
+        """Those that exist, by the id asked for: one round trip for a data loader."""
+        access.allow(principal, Operation.GET)
+        ids = {text: parsed for text in notification_ids if (parsed := parse_id(text)) is not None}
+        found = await self._store.get_many(principal.tenant, list(ids.values()))
+        mine = {n.id: n for n in found if principal.user_id in (None, n.user_id)}
+        return {text: mine[parsed] for text, parsed in ids.items() if parsed in mine}
+
+    async def list(self, principal: Principal, filters: Filter, page: PageRequest) -> Page:
+        """The whole tenant's notifications, newest first."""
+        access.allow(principal, Operation.LIST, filters.user_id)
+        if principal.user_id is not None:
+            raise HubError(Reason.PERMISSION_DENIED, "An end user lists their own notifications only.")
+        return await self._lists.page(ListKind.NOTIFICATIONS, (principal.tenant, None), filters, page)
+
+    async def list_of_user(self, principal: Principal, user_id: str, filters: Filter, page: PageRequest) -> Page:
+        """A user's notifications, every channel and status, newest first; empty for an unknown user."""
+        access.allow(principal, Operation.LIST_OF_USER, check_user_id(user_id))
+        return await self._lists.page(ListKind.USER_NOTIFICATIONS, (principal.tenant, user_id), filters, page)
+
+    async def update_status(self, principal: Principal, notification_id: str, target: Status) -> Notification:
+        """Claims a status: `read`, `cancelled`, `delivered`, `failed` or `pending`, each by its own scope.
+
+        Repeating a change that already holds succeeds and changes nothing.
+        """
+        if target not in access.CLAIMS:
+            current = await self.get(principal, notification_id)
+            raise _illegal(current, target)
+        access.require(principal, access.CLAIMS[target])
+        if target is Status.READ:
+            return await self.mark_read(principal, notification_id)
+        current = await self._load(principal, notification_id)
+        allowed = [Status.FAILED] if target is Status.PENDING else sources(target)
+        changed = await self._store.change_status(current, target, allowed, REPORTED.get(target))
+        if changed is not None:
+            self._tell(changed)
+            return changed
+        return await self._already(principal, notification_id, target)
+
+    async def mark_read(self, principal: Principal, notification_id: str) -> Notification:
+        """Sets `read_at` on a `sent` or `delivered` notification; the first time counts."""
+        return await self._mark(principal, notification_id, read=True)
+
+    async def mark_unread(self, principal: Principal, notification_id: str) -> Notification:
+        """Takes `read_at` away and uncovers the status beneath."""
+        return await self._mark(principal, notification_id, read=False)
+
+    async def watch(self, principal: Principal, notification_id: str) -> AsyncGenerator[Event]:
+        """Opens the stream of one notification; NOT_FOUND if there is none."""
+        access.allow(principal, Operation.WATCH_ONE)
+        found = await self._load(principal, notification_id)
+        return self._feed.watch_notification(found.tenant, found.user_id, found.id)
+
+    async def _load(self, principal: Principal, notification_id: str, *, majority: bool = False) -> Notification:
+        parsed = parse_id(notification_id)
+        found = None if parsed is None else await self._store.get(principal.tenant, parsed, majority=majority)
+        if found is None:
+            raise not_found("The notification")
+        access.own(principal, found.user_id, "The notification")
+        return found
+
+    async def _already(self, principal: Principal, notification_id: str, target: Status) -> Notification:
+        """The answer where the compare-and-set found nothing: it holds already, or it may not be.
+
+        Rests on somebody else's write, so it is read with majority.
+        """
+        current = await self._load(principal, notification_id, majority=True)
+        # Being pending was never claimed by anyone: only a failed notification may be made so.
+        if current.status is target and target is not Status.PENDING:
+            return current
+        raise _illegal(current, target)
+
+    async def _mark(self, principal: Principal, notification_id: str, *, read: bool) -> Notification:
+        access.allow(principal, Operation.MARK)
+        current = await self._load(principal, notification_id)
+        changed = await self._store.mark(current, read=read)
+        if changed is not None:
+            self._tell(changed)
+            return changed
+        current = await self._load(principal, notification_id, majority=True)
+        if current.status not in READABLE:
+            raise _illegal(current, Status.READ)
+        return current
+
+    def _tell(self, changed: Notification) -> None:
+        self._announcer.announce([Change(changed.tenant, changed.user_id, changed.id)])
+        if changed.status is Status.PENDING:
+            self._waker.wake(changed.lane, changed.id)
+
+
+def _illegal(current: Notification, target: Status) -> HubError:
+    return HubError(
+        Reason.ILLEGAL_TRANSITION,
+        f"A notification that is {current.shown_status} can't be made {target}.",
+        metadata={"from": current.shown_status, "to": target},
+    )
+
+

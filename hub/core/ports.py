@@ -1,0 +1,84 @@
+"""The few protocols the core needs filled in by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from hub.domain.events import Event, InboxPosition
+from hub.domain.notifications import Lane
+from hub.domain.paging import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Hint that a notification has a new version; whoever cares reads it from the store."""
+
+    tenant: str
+    user_id: str
+    notification_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AllRead:
+    """Hint that everything up to a place (of a category, if given) was marked read in one go."""
+
+    tenant: str
+    user_id: str
+    up_to: InboxPosition
+    category: str | None
+
+
+class Announcer(Protocol):
+    """Tells every process with open streams what changed. Hints only: losing one loses nothing."""
+
+    def announce(self, hints: Sequence[Change | AllRead]) -> None:
+        """Never blocks and never raises."""
+        ...
+
+
+class Waker(Protocol):
+    """Tells the relay of work that is due at once. Losing a call loses nothing: the sweep finds it."""
+
+    def wake(self, lane: Lane, notification_id: UUID) -> None:
+        """Never blocks and never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """What is copied to the broker's dead-letter queue for operators who look there."""
+
+    notification_id: UUID
+    tenant: str
+    reason: str
+
+
+class Undertaker(Protocol):
+    """Copies what was given up to the dead-letter queue; the document stays the truth."""
+
+    def bury(self, letter: DeadLetter) -> None:
+        """Never blocks and never raises."""
+        ...
+
+
+class Feed(Protocol):
+    """The live feed of this process."""
+
+    def watch_inbox(self, tenant: str, user_id: str, after: Position | None) -> AsyncGenerator[Event]:
+        """Events of a user's inbox: a heartbeat at once, then what changed since `after`, then live."""
+        ...
+
+    def watch_notification(self, tenant: str, user_id: str, notification_id: UUID) -> AsyncGenerator[Event]:
+        """Events of one notification: a heartbeat, its present version, then live; ends when it is removed."""
+        ...
+
+
+class ContactPoints(Protocol):
+    """Made-up addresses for users without one; filled in only where everything sent is captured."""
+
+    def sample(self, contact_point: str, user_id: str) -> str | None:
+        """An address that the local sinks take, or None for a contact point they don't play."""
+        ...

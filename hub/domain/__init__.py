@@ -1,0 +1,1 @@
+"""Frozen entities and pure rules; nothing here does I/O or reads a clock of its own."""

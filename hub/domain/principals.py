@@ -1,0 +1,31 @@
+"""Who calls: every method of the core takes a principal and decides by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a credential may be allowed to do."""
+
+    NOTIFICATIONS_WRITE = "notifications:write"
+    NOTIFICATIONS_READ = "notifications:read"
+    INBOX = "inbox"
+    RECEIPTS = "receipts"
+    DEAD_LETTERS = "dead-letters"
+    USERS = "users"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller: its tenant and scopes, and the user it is if it is an end user."""
+
+    tenant: str
+    scopes: frozenset[Scope]
+    user_id: str | None = None
+
+
+ANONYMOUS_LOCAL = Principal(tenant="default", scopes=frozenset(Scope))
+"""Who calls a hub that runs without credentials (it then serves loopback only)."""

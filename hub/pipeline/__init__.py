@@ -1,0 +1,1 @@
+"""From the document to a worker and back: relay, sweep, transports, workers."""

@@ -1,0 +1,302 @@
+"""The RabbitMQ transport: quorum queues, publisher confirms, two connections, each brought back when it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import DeliveryError
+from aiormq.exceptions import AMQPError
+
+from hub.core.ports import DeadLetter
+from hub.domain.notifications import Lane
+from hub.log import get_logger
+from hub.pipeline import wire
+from hub.pipeline.topology import DEAD_LETTERS, Queue, queues, work_queue
+from hub.pipeline.transport import Handed, TransportAwayError
+
+log = get_logger(__name__)
+
+HEARTBEAT_SECONDS = 10
+"""With the default of 60 a dead peer is noticed after three minutes."""
+ANSWER_TIMEOUT = 5.0
+CONFIRMS_IN_FLIGHT = 200
+_BURIED = 1000
+_LONGEST_PAUSE = 5.0
+
+_Session = Callable[[AbstractConnection, asyncio.Event], Awaitable[None]]
+
+
+@dataclass(eq=False)
+class _Consumer:
+    """A lane being consumed, over as many connections as it takes."""
+
+    lane: Lane
+    prefetch: int
+    messages: asyncio.Queue[Handed] = field(default_factory=asyncio.Queue)
+    """Never holds more than `prefetch` of each connection it lived through."""
+    channel: AbstractChannel | None = None
+
+
+class RabbitTransport:
+    """`run` keeps both connections; everything else works with what is there, or raises TransportAwayError."""
+
+    def __init__(self, url: str, channels: Iterable[str]) -> None:
+        self._url = url
+        self._queues = queues(channels)
+        self._publishing: AbstractChannel | None = None
+        self._consuming: tuple[AbstractConnection, asyncio.Event] | None = None
+        self._consumers: set[_Consumer] = set()
+        self._confirms = asyncio.Semaphore(CONFIRMS_IN_FLIGHT)
+        self._buried: deque[DeadLetter] = deque(maxlen=_BURIED)
+        self._to_bury = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keeps the connections until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep("publish", self._publish_session))
+            group.create_task(self._keep("consume", self._consume_session))
+            group.create_task(self._bury_all())
+
+    @property
+    def connected(self) -> bool:
+        """Whether work can be handed over now."""
+        return self._publishing is not None
+
+    async def publish(self, lane: Lane, ids: Sequence[UUID]) -> bool:
+        """Publishes with confirm; False where the queue is full and the broker refused."""
+        return await self._publish(work_queue(lane).name, wire.encode(ids), {})
+
+    async def depth(self, lane: Lane) -> int:
+        """Messages ready in a lane's queue."""
+        channel = self._channel()
+        with _broker():
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                queue = await channel.declare_queue(work_queue(lane).name, passive=True)
+        return queue.declaration_result.message_count or 0
+
+    @asynccontextmanager
+    async def consume(self, lane: Lane, prefetch: int) -> AsyncIterator[AsyncIterator[Handed]]:
+        """Messages of a lane; closing its channel gives back what was not acknowledged."""
+        consumer = _Consumer(lane, prefetch)
+        self._consumers.add(consumer)
+        try:
+            if self._consuming is not None:
+                with suppress(TransportAwayError):
+                    await self._start(*self._consuming, consumer)
+            yield _drained(consumer.messages)
+        finally:
+            self._consumers.discard(consumer)
+            await _close(consumer.channel)
+
+    def bury(self, letter: DeadLetter) -> None:
+        """Queues a copy for the dead-letter queue; the oldest copies give way if the broker is away for long."""
+        self._buried.append(letter)
+        self._to_bury.set()
+
+    async def _publish(self, queue: str, body: bytes, headers: dict[str, str]) -> bool:
+        channel = self._channel()
+        message = aio_pika.Message(
+            body,
+            content_type="application/json",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            headers=dict(headers),
+        )
+        async with self._confirms:
+            try:
+                with _broker():
+                    async with asyncio.timeout(ANSWER_TIMEOUT):
+                        await channel.default_exchange.publish(message, queue, mandatory=True)
+            except DeliveryError as error:
+                # Nacked: full. Returned: the queue is gone, and the next connection declares it anew.
+                log.debug("publish_refused", queue=queue, error=type(error).__name__)
+                return False
+        return True
+
+    def _channel(self) -> AbstractChannel:
+        if self._publishing is None:
+            raise TransportAwayError
+        return self._publishing
+
+    async def _keep(self, purpose: str, session: _Session) -> None:
+        """One connection after the other, for ever, with growing pauses between failures."""
+        pause = 0.1
+        while True:
+            try:
+                async with asyncio.timeout(ANSWER_TIMEOUT):
+                    connection = await aio_pika.connect(
+                        self._url, heartbeat=HEARTBEAT_SECONDS, client_properties={"connection_name": f"hub {purpose}"}
+                    )
+            except asyncio.CancelledError:
+                _reraise_if_ours()
+            except Exception as error:  # noqa: BLE001 - whatever it is, there is no connection, and we try again
+                log.warning("broker_unreachable", purpose=purpose, error=type(error).__name__)
+            else:
+                started = asyncio.get_running_loop().time()
+                await self._live(purpose, connection, session)
+                if asyncio.get_running_loop().time() - started > _LONGEST_PAUSE:
+                    pause = 0.1
+            await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - jitter
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _live(self, purpose: str, connection: AbstractConnection, session: _Session) -> None:
+        """A connection's life, from its first channel until it is lost."""
+        lost = asyncio.Event()
+        connection.close_callbacks.add(lambda *_: lost.set())
+        try:
+            with _broker():
+                async with asyncio.timeout(ANSWER_TIMEOUT * 4):
+                    await session(connection, lost)
+            log.info("broker_connected", purpose=purpose)
+            await lost.wait()
+        except TransportAwayError:
+            pass
+        finally:
+            if session == self._publish_session:
+                self._publishing = None
+            else:
+                self._consuming = None
+            await _close(connection)
+        log.warning("broker_lost", purpose=purpose)
+
+    async def _publish_session(self, connection: AbstractConnection, lost: asyncio.Event) -> None:
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        for queue in self._queues:
+            await _declare(channel, queue)
+        # A channel that dies alone would leave the connection useless: both go together.
+        channel.close_callbacks.add(lambda *_: lost.set())
+        self._publishing = channel
+        self._to_bury.set()
+
+    async def _consume_session(self, connection: AbstractConnection, lost: asyncio.Event) -> None:
+        channel = await connection.channel()
+        for queue in self._queues:
+            await _declare(channel, queue)
+        await channel.close()
+        self._consuming = connection, lost
+        for consumer in list(self._consumers):
+            await self._start(connection, lost, consumer)
+
+    async def _start(self, connection: AbstractConnection, lost: asyncio.Event, consumer: _Consumer) -> None:
+        with _broker():
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                channel = await connection.channel(publisher_confirms=False)
+                consumer.channel = channel
+                await channel.set_qos(prefetch_count=consumer.prefetch)
+                queue = await channel.get_queue(work_queue(consumer.lane).name, ensure=False)
+                await queue.consume(lambda message: self._received(consumer, message))
+
+        def ended(*_: object) -> None:
+            # A channel that died while it is still wanted: begin again with a new connection.
+            if consumer in self._consumers:
+                lost.set()
+
+        channel.close_callbacks.add(ended)
+
+    async def _received(self, consumer: _Consumer, message: AbstractIncomingMessage) -> None:
+        """Only passes on: a lost connection would cancel whatever ran in here."""
+        try:
+            ids = wire.decode(message.body)
+        except wire.NewerVersionError:
+            await _acknowledge(message)
+            return
+        except wire.UndecodableError:
+            await self._poison(message)
+            return
+
+        async def acknowledge() -> None:
+            await _acknowledge(message)
+
+        if ids:
+            consumer.messages.put_nowait(Handed(ids, acknowledge))
+        else:
+            await acknowledge()
+
+    async def _poison(self, message: AbstractIncomingMessage) -> None:
+        """Copies what can't be decoded to the dead letters, with a reason, before it is let go."""
+        log.warning("poison_message", bytes=len(message.body))
+        try:
+            copied = await self._publish(DEAD_LETTERS.name, message.body, {"reason": "UNDECODABLE"})
+        except TransportAwayError:
+            copied = False
+        if copied:
+            await _acknowledge(message)
+        else:
+            with suppress(TransportAwayError), _broker():
+                await message.reject(requeue=False)
+
+    async def _bury_all(self) -> None:
+        while True:
+            await self._to_bury.wait()
+            self._to_bury.clear()
+            while self._buried and self.connected:
+                letter = self._buried.popleft()
+                headers = {"reason": letter.reason, "tenant": letter.tenant}
+                try:
+                    await self._publish(DEAD_LETTERS.name, wire.encode([letter.notification_id]), headers)
+                except TransportAwayError:
+                    self._buried.appendleft(letter)
+                    break
+
+
+class _broker:  # noqa: N801 - reads as the context it is
+    """Turns everything a broken connection may raise into TransportAwayError.
+
+    A connection that goes silent leaks CancelledError out of the driver: it counts as the broker's unless somebody
+    did cancel this very task.
+    """
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        self._cancelling = task.cancelling() if task else 0
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        match error:
+            case None | TransportAwayError() | DeliveryError():
+                return
+            case asyncio.CancelledError():
+                task = asyncio.current_task()
+                if task is None or task.cancelling() > self._cancelling:
+                    return
+                raise TransportAwayError from error
+            case AMQPError() | OSError() | RuntimeError() | TimeoutError():
+                raise TransportAwayError from error
+            case _:
+                return
+
+
+def _reraise_if_ours() -> None:
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+async def _declare(channel: AbstractChannel, queue: Queue) -> None:
+    await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+
+
+async def _acknowledge(message: AbstractIncomingMessage) -> None:
+    """Acknowledges; on a connection that is gone the broker has given the message to somebody else already."""
+    with suppress(TransportAwayError), _broker():
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            await message.ack()
+
+
+async def _close(what: AbstractChannel | AbstractConnection | None) -> None:
+    if what is None or what.is_closed:
+        return
+    with suppress(TransportAwayError), _broker():
+        async with asyncio.timeout(1):
+            await what.close()
+
+
+async def _drained(messages: asyncio.Queue[Handed]) -> AsyncIterator[Handed]:
+    while True:
+        yield await messages.get()

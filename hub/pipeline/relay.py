@@ -1,0 +1,61 @@
+"""The hand-over from memory: the process that inserted publishes the ids at once, no query, no write."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from uuid import UUID
+
+from hub.domain.notifications import Lane
+from hub.log import get_logger
+from hub.pipeline.transport import Transport, TransportAwayError
+
+log = get_logger(__name__)
+
+IDS_PER_MESSAGE = 50
+REMEMBERED = 5_000
+"""Ids a lane holds in memory at most; what comes beyond that is the sweep's."""
+
+
+class Relay:
+    """Wakes workers for what is due now. Whatever it drops, the sweep finds in the store."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._waiting: defaultdict[Lane, list[UUID]] = defaultdict(list)
+        self._awake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def wake(self, lane: Lane, notification_id: UUID) -> None:
+        """Takes note of work; never blocks and never raises."""
+        ids = self._waiting[lane]
+        if len(ids) < REMEMBERED:
+            ids.append(notification_id)
+            self._idle.clear()
+            self._awake.set()
+
+    async def run(self) -> None:
+        """Publishes what was woken until cancelled. What gathers during one round trip leaves in the next."""
+        while True:
+            await self._awake.wait()
+            self._awake.clear()
+            waiting, self._waiting = self._waiting, defaultdict(list)
+            async with asyncio.TaskGroup() as group:
+                for lane, ids in waiting.items():
+                    group.create_task(self._publish(lane, ids))
+            if not self._waiting:
+                self._idle.set()
+
+    async def flush(self) -> None:
+        """Waits until everything woken so far was handed over or dropped."""
+        await self._idle.wait()
+
+    async def _publish(self, lane: Lane, ids: list[UUID]) -> None:
+        try:
+            for start in range(0, len(ids), IDS_PER_MESSAGE):
+                if not await self._transport.publish(lane, ids[start : start + IDS_PER_MESSAGE]):
+                    log.debug("lane_full", lane=str(lane))
+                    return
+        except TransportAwayError:
+            log.debug("handover_missed", lane=str(lane), count=len(ids))

@@ -1,0 +1,174 @@
+"""The sweep: finds on one index what the hand-over missed and what has fallen due, and sets it going."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+
+from hub.core.delivery import Delivery
+from hub.core.ports import Announcer, Change
+from hub.domain.errors import HubError
+from hub.domain.notifications import Lane, Notification, Priority
+from hub.domain.status import Status
+from hub.log import get_logger
+from hub.pipeline.transport import Transport, TransportAwayError
+from hub.store.leases import LeaseStore
+from hub.store.outbox import Due, Line, OutboxStore
+
+log = get_logger(__name__)
+
+IDS_PER_MESSAGE = 20
+DEPTH_LIMIT = 100
+"""Messages a lane may hold before the sweep leaves the rest in the store: about 2,000 ids."""
+SHARE = 500
+"""How much of one tenant's backlog one turn takes up, so that tenants take turns."""
+_DUTY = "sweep"
+_TERM = timedelta(seconds=10)
+
+
+class Sweep:
+    """One process sweeps at a time; a second one would only do the same work again."""
+
+    def __init__(
+        self,
+        outbox: OutboxStore,
+        leases: LeaseStore,
+        transport: Transport,
+        delivery: Delivery,
+        announcer: Announcer,
+        interval: timedelta,
+    ) -> None:
+        self._outbox = outbox
+        self._leases = leases
+        self._transport = transport
+        self._delivery = delivery
+        self._announcer = announcer
+        self._interval = interval.total_seconds()
+        self._owner = secrets.token_hex(8)
+
+    async def run(self) -> None:
+        """Sweeps until cancelled, and lets the next one take over at once."""
+        try:
+            while True:
+                if not await self._turn():
+                    await asyncio.sleep(self._interval)
+        finally:
+            await self._leave()
+
+    async def sweep(self) -> bool:
+        """One pass over everything due; True if there is certainly more to do at once."""
+        by_lane: defaultdict[str, list[Line]] = defaultdict(list)
+        for line in await self._outbox.lines():
+            by_lane[line.lane].append(line)
+        more = [await self._sweep_lane(lane, lines) for lane, lines in by_lane.items()]
+        return any(more)
+
+    async def _turn(self) -> bool:
+        try:
+            if not await self._leases.take(_DUTY, self._owner, _TERM):
+                return False
+            async with asyncio.timeout(_TERM.total_seconds()):
+                return await self.sweep()
+        except HubError:
+            return False
+        except TimeoutError:
+            return True
+        except Exception:
+            # A defect in here must not stop what everything rests on; it is loud, and the next turn tries again.
+            log.exception("sweep_failed")
+            return False
+
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(1):
+                await self._leases.give_back(_DUTY, self._owner)
+        except (HubError, TimeoutError):
+            log.debug("sweep_lease_left_behind")
+
+    async def _sweep_lane(self, lane: str, lines: Sequence[Line]) -> bool:
+        room = await self._room(lane)
+        share = max(1, SHARE // len(lines))
+        more = False
+        for line in lines:
+            found = await self._outbox.due(line, share)
+            published = await self._handle(line, found, room)
+            room -= published
+            # Only when all of it moved on: what waits for room would be read in vain again.
+            more = more or (len(found) == share and room > 0)
+        return more
+
+    async def _room(self, lane: str) -> int:
+        """How many more ids the lane may hold."""
+        try:
+            return max(0, DEPTH_LIMIT - await self._transport.depth(parse_lane(lane))) * IDS_PER_MESSAGE
+        except TransportAwayError:
+            return 0
+
+    async def _handle(self, line: Line, found: Sequence[Due], room: int) -> int:
+        """Moves on what was found; returns how many ids were published."""
+        by_status: defaultdict[Status, list[Due]] = defaultdict(list)
+        for due in found:
+            by_status[due.status].append(due)
+        waiting = [*by_status[Status.SCHEDULED], *by_status[Status.PENDING], *by_status[Status.RETRYING]]
+        expired = await self._expire(waiting)
+        await self._start(by_status[Status.SCHEDULED])
+        await self._lapse(by_status[Status.SENDING])
+        await self._tidy(by_status)
+        ready = [due for due in waiting if due.id not in expired]
+        return await self._publish(line, ready[:room])
+
+    async def _expire(self, waiting: Sequence[Due]) -> set[object]:
+        mortal = [due.id for due in waiting if due.expires_at is not None]
+        if not mortal:
+            return set()
+        gone = await self._outbox.expire(mortal)
+        self._announce(gone)
+        return {notification.id for notification in gone}
+
+    async def _start(self, scheduled: Sequence[Due]) -> None:
+        if scheduled:
+            self._announce(await self._outbox.start_scheduled([due.id for due in scheduled]))
+
+    async def _lapse(self, sending: Sequence[Due]) -> None:
+        if sending:
+            claims = await self._outbox.lapsed([due.id for due in sending])
+            log.info("leases_lapsed", count=len(claims))
+            await self._delivery.lapse(claims)
+
+    async def _tidy(self, by_status: dict[Status, list[Due]]) -> None:
+        """Expired inbox items leave the inbox; anything else that is settled has no business in the outbox."""
+        delivered = by_status.pop(Status.DELIVERED, [])
+        if delivered:
+            self._announce(await self._outbox.leave_inbox([due.id for due in delivered]))
+        settled = [due.id for status, dues in by_status.items() if status not in _UNSETTLED for due in dues]
+        if settled:
+            await self._outbox.forget(settled)
+
+    async def _publish(self, line: Line, ready: Sequence[Due]) -> int:
+        published = []
+        try:
+            for start in range(0, len(ready), IDS_PER_MESSAGE):
+                ids = [due.id for due in ready[start : start + IDS_PER_MESSAGE]]
+                if not await self._transport.publish(parse_lane(line.lane), ids):
+                    break
+                published += ids
+        except TransportAwayError:
+            log.debug("sweep_transport_away", lane=line.lane)
+        if published:
+            await self._outbox.requeued(published)
+        return len(published)
+
+    def _announce(self, notifications: Sequence[Notification]) -> None:
+        self._announcer.announce([Change(n.tenant, n.user_id, n.id) for n in notifications])
+
+
+_UNSETTLED = {Status.SCHEDULED, Status.PENDING, Status.RETRYING, Status.SENDING}
+
+
+def parse_lane(text: str) -> Lane:
+    """A lane from its text; the channel's name may hold dots, the priority never does."""
+    channel, _, priority = text.rpartition(".")
+    return Lane(channel, Priority(priority))

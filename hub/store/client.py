@@ -1,0 +1,141 @@
+"""The connection to MongoDB: durable by construction, bounded in time, its failures in the catalogue's words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pymongo
+from beanie import init_beanie
+from bson.codec_options import CodecOptions
+from pymongo import AsyncMongoClient, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import (
+    AutoReconnect,
+    ConfigurationError,
+    ExecutionTimeout,
+    InvalidURI,
+    NetworkTimeout,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.uri_parser import parse_uri
+
+from hub.domain.errors import HubError, Reason
+from hub.log import get_logger
+from hub.store.documents import DOCUMENTS
+
+Row = dict[str, Any]
+Rows = AsyncCollection[Row]
+
+log = get_logger(__name__)
+MAJORITY = ReadConcern("majority")
+_ID_INDEX = "_id_"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open store: one client for commands, one for change streams, which may idle for as long as they like."""
+
+    database: AsyncDatabase[Row]
+    changes: AsyncDatabase[Row]
+
+    async def ready(self) -> bool:
+        """Whether a primary answers."""
+        try:
+            with pymongo.timeout(2):
+                await self.database.command("ping")
+                return bool((await self.database.command("hello")).get("isWritablePrimary"))
+        except PyMongoError:
+            return False
+
+
+def check_url(url: str) -> None:
+    """Raises ValueError with a sentence if the URL is none, or would weaken what an answer promises."""
+    try:
+        options = parse_uri(url, validate=True, warn=False)["options"]
+    except (InvalidURI, ConfigurationError, ValueError):
+        msg = "is not a MongoDB connection string"
+        raise ValueError(msg) from None
+    if options.get("w", "majority") != "majority" or options.get("journal", True) is not True:
+        msg = "must not set w or journal to anything weaker than w=majority and journal=true"
+        raise ValueError(msg)
+    if "readConcernLevel" in options and options["readConcernLevel"] not in ("local", "majority"):
+        msg = "must not set readConcernLevel to anything but local or majority"
+        raise ValueError(msg)
+    if "readPreference" in options and str(options["readPreference"]).lower() != "primary":
+        msg = "must not read from secondaries: they may not know yet what was answered"
+        raise ValueError(msg)
+
+
+@asynccontextmanager
+async def open_store(url: str, database: str, timeout: timedelta) -> AsyncIterator[Store]:
+    """Connects, builds missing indexes (never drops one), and closes at the end. `timeout` bounds every command."""
+    check_url(url)
+    client: AsyncMongoClient[Row] = AsyncMongoClient(
+        url,
+        tz_aware=True,
+        uuidRepresentation="standard",
+        timeoutMS=int(timeout.total_seconds() * 1000),
+        w="majority",
+        journal=True,
+        appname="hub",
+    )
+    idle: AsyncMongoClient[Row] = AsyncMongoClient(url, tz_aware=True, uuidRepresentation="standard", appname="hub-live")
+    try:
+        db = client.get_database(database, write_concern=WriteConcern(w="majority", j=True))
+        with translated():
+            await init_beanie(database=db, document_models=DOCUMENTS, allow_index_dropping=False)
+        yield Store(db, idle.get_database(database))
+    finally:
+        await idle.close()
+        await client.close()
+
+
+def with_majority(rows: Rows) -> Rows:
+    """The collection, read as a majority of the replica set has it."""
+    return rows.with_options(codec_options=CodecOptions(tz_aware=True, uuid_representation=4), read_concern=MAJORITY)
+
+
+@contextmanager
+def store_deadline(seconds: float) -> Iterator[None]:
+    """Bounds the store's commands inside, on the server too."""
+    with pymongo.timeout(max(seconds, 0.001)):
+        yield
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns the driver's exceptions into the catalogue's errors; the text never leaves the log."""
+    try:
+        yield
+    except (AutoReconnect, NetworkTimeout, ExecutionTimeout, WTimeoutError) as error:
+        raise unreachable(error) from error
+    except OperationFailure as error:
+        if error.timeout or error.code in _PASSING:
+            raise unreachable(error) from error
+        raise
+    except PyMongoError as error:
+        if error.timeout:
+            raise unreachable(error) from error
+        raise
+
+
+def unreachable(error: Exception) -> HubError:
+    """The refusal while no primary answers; what was asked for may have been done."""
+    log.warning("store_unreachable", error=type(error).__name__)
+    return HubError(
+        Reason.STORE_UNREACHABLE,
+        "The store can't be reached; the outcome may be unknown: repeat with the same idempotency key.",
+        retry_after=timedelta(seconds=1),
+    )
+
+
+# Not primary, shutting down, stepping down, write concern not satisfied in time, out of disk space.
+_PASSING = frozenset({6, 7, 64, 79, 89, 91, 100, 133, 189, 262, 317, 358, 9001, 10107, 11600, 11602, 13435, 13436, 14031})

@@ -1,0 +1,211 @@
+"""What MongoDB holds: the Beanie documents, which define fields and indexes. Queries use the collections beneath.
+
+Every document carries its tenant, and every index of a caller's list starts with it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from beanie import Document
+from pydantic import BaseModel, Field
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+
+class FaultField(BaseModel):
+    """A stable code and a sentence."""
+
+    code: str
+    message: str
+
+
+class AttemptField(BaseModel):
+    """One finished attempt."""
+
+    number: int
+    provider: str
+    provider_id: str | None
+    started_at: datetime
+    finished_at: datetime
+    outcome: str
+    error: FaultField | None
+
+
+class ClaimField(BaseModel):
+    """The lease of the worker that sends now; every write of that worker is fenced by the token."""
+
+    token: UUID
+    started_at: datetime
+
+
+class BudgetField(BaseModel):
+    """What the retry limit counts; begun anew by a replay."""
+
+    started_at: datetime | None = None
+    counted: int = 0
+
+
+class NotificationDocument(Document):
+    """A notification together with the intention to send it (`due`)."""
+
+    id: UUID  # type: ignore[assignment]  # Beanie declares an optional ObjectId; ours is made before the first write
+    tenant: str
+    user_id: str
+    title: str
+    message: str
+    type: str
+    html: str | None
+    to: str | None
+    metadata: dict[str, Any]
+    priority: str
+    category: str | None
+    lane: str
+    """The work queue, `<type>.<priority>`."""
+    status: str
+    status_reason: FaultField | None
+    attempts: list[AttemptField]
+    attempt_count: int
+    """All attempts ever; `attempts` keeps the last hundred."""
+    budget: BudgetField
+    claim: ClaimField | None = None
+    recorded_by: UUID | None = None
+    """Token of the claim that was recorded last: tells a repeated record from a lost lease."""
+    due: datetime | None = None
+    """The outbox: when the sweep has something to do here; absent when there is nothing to do ever again."""
+    scheduled_at: datetime | None
+    expires_at: datetime | None
+    next_attempt_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    """Set by the server's clock with every change."""
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    read_at: datetime | None
+    inbox_at: datetime | None = None
+    """Present while the item is in its user's inbox."""
+    unread_until: datetime | None = None
+    """Present while it is there and unread: when it expires, or the end of time."""
+    read_operation: UUID | None = None
+    """The mark-all that read it last."""
+    deleted_at: datetime | None = None
+    """A tombstone, without content, kept until every watcher could see that it is gone."""
+    purge_at: datetime | None = None
+    version: int
+    correlation_id: str
+
+    class Settings:
+        """Collection and indexes."""
+
+        name = "notifications"
+        indexes: ClassVar[list[IndexModel]] = [
+            IndexModel([("tenant", ASCENDING), ("_id", DESCENDING)], name="tenant_list"),
+            IndexModel([("tenant", ASCENDING), ("user_id", ASCENDING), ("_id", DESCENDING)], name="user_list"),
+            IndexModel(
+                [("tenant", ASCENDING), ("lane", ASCENDING), ("due", ASCENDING)],
+                name="due",
+                partialFilterExpression={"due": {"$exists": True}},
+            ),
+            IndexModel(
+                [("tenant", ASCENDING), ("user_id", ASCENDING), ("inbox_at", DESCENDING), ("_id", DESCENDING)],
+                name="inbox",
+                partialFilterExpression={"inbox_at": {"$exists": True}},
+            ),
+            IndexModel(
+                [("tenant", ASCENDING), ("user_id", ASCENDING), ("unread_until", ASCENDING)],
+                name="unread",
+                partialFilterExpression={"unread_until": {"$exists": True}},
+            ),
+            IndexModel(
+                [("tenant", ASCENDING), ("user_id", ASCENDING), ("updated_at", ASCENDING)],
+                name="replay",
+                partialFilterExpression={"type": "in_app"},
+            ),
+            IndexModel(
+                [("tenant", ASCENDING), ("_id", DESCENDING)],
+                name="dead_letters",
+                partialFilterExpression={"status": "failed"},
+            ),
+            IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0),
+        ]
+
+
+class KeyDocument(Document):
+    """A reserved idempotency key; `_id` is the hash of tenant and key."""
+
+    id: bytes  # type: ignore[assignment]  # see above
+    tenant: str
+    user_id: str
+    fingerprint: bytes
+    notification_id: UUID
+    expires_at: datetime
+
+    class Settings:
+        """Collection and indexes."""
+
+        name = "idempotency_keys"
+        indexes: ClassVar[list[IndexModel]] = [
+            IndexModel([("tenant", ASCENDING), ("user_id", ASCENDING)], name="user"),
+            IndexModel([("expires_at", ASCENDING)], name="purge", expireAfterSeconds=0),
+        ]
+
+
+class UserDocument(Document):
+    """A person's record; `_id` is `<tenant>/<user_id>`."""
+
+    id: str  # type: ignore[assignment]  # see above
+    tenant: str
+    user_id: str
+    contact_points: dict[str, str] = Field(default_factory=dict)
+    locale: str | None = None
+    timezone: str | None = None
+    created_at: datetime
+    updated_at: datetime
+
+    class Settings:
+        """Collection."""
+
+        name = "users"
+
+
+class InboxOperationDocument(Document):
+    """A mark-all: what watchers are told once instead of once per item."""
+
+    id: UUID  # type: ignore[assignment]  # see above
+    tenant: str
+    user_id: str
+    category: str | None
+    up_to_at: datetime
+    up_to_id: UUID
+    expires_at: datetime
+
+    class Settings:
+        """Collection and indexes."""
+
+        name = "inbox_operations"
+        indexes: ClassVar[list[IndexModel]] = [
+            IndexModel([("expires_at", ASCENDING)], name="purge", expireAfterSeconds=0)
+        ]
+
+
+class LeaseDocument(Document):
+    """A duty that one process has at a time."""
+
+    id: str  # type: ignore[assignment]  # see above
+    owner: str
+    until: datetime
+
+    class Settings:
+        """Collection."""
+
+        name = "leases"
+
+
+DOCUMENTS: list[type[Document]] = [
+    NotificationDocument,
+    KeyDocument,
+    UserDocument,
+    InboxOperationDocument,
+    LeaseDocument,
+]

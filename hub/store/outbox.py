@@ -1,0 +1,116 @@
+"""What the sweep reads and moves: everything whose `due` has come, found on one index, tenants taking turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from hub.domain.ids import new_id
+from hub.domain.notifications import Fault, Notification
+from hub.domain.status import Status, sources
+from hub.store.client import Rows, translated
+from hub.store.documents import NotificationDocument
+from hub.store.mapping import Row, to_entity
+from hub.store.notifications import Periods
+from hub.store.updates import NOW, REMOVE, after, changed, earlier_of, into
+from hub.store.work import Claim, to_claim
+
+EXPIRED = Fault("EXPIRED", "Its time passed before it could be sent.")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One tenant's share of one lane."""
+
+    tenant: str
+    lane: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One document that wants something done."""
+
+    id: UUID
+    line: Line
+    status: Status
+    expires_at: datetime | None
+
+
+class OutboxStore:
+    """Compare-and-set in every write: two sweeps at once would be slow, not wrong."""
+
+    def __init__(self, periods: Periods) -> None:
+        self._periods = periods
+        self._rows: Rows = NotificationDocument.get_pymongo_collection()
+
+    async def lines(self) -> list[Line]:
+        """Which tenants have something due in which lanes: one seek on the index for each."""
+        found: list[Line] = []
+        step: Row = {}
+        with translated():
+            while True:
+                query: Row = {"due": {"$lte": datetime.now(UTC)}, **step}
+                order = [("tenant", 1), ("lane", 1), ("due", 1)]
+                rows = await self._rows.find(query, _LINE).sort(order).hint("due").limit(1).to_list()
+                if not rows:
+                    return found
+                line = Line(rows[0]["tenant"], rows[0]["lane"])
+                found.append(line)
+                step = {"$or": [{"tenant": line.tenant, "lane": {"$gt": line.lane}}, {"tenant": {"$gt": line.tenant}}]}
+
+    async def due(self, line: Line, limit: int) -> list[Due]:
+        """The longest due of a line."""
+        query: Row = {"tenant": line.tenant, "lane": line.lane, "due": {"$lte": datetime.now(UTC)}}
+        with translated():
+            found = self._rows.find(query, {"status": 1, "expires_at": 1}).sort("due", 1).hint("due").limit(limit)
+            return [Due(row["_id"], line, Status(row["status"]), row["expires_at"]) async for row in found]
+
+    async def requeued(self, ids: Sequence[UUID]) -> None:
+        """Notes that these were published: not again before `requeue_after`, unless they expire earlier."""
+        query: Row = {"_id": {"$in": list(ids)}, "status": {"$in": _WAITING}, "due": {"$lte": datetime.now(UTC)}}
+        with translated():
+            # Nothing that a caller can see changes, so neither does the version.
+            later = earlier_of(after(self._periods.requeue_after))
+            await self._rows.update_many(query, [{"$set": {"due": later}}])
+
+    async def start_scheduled(self, ids: Sequence[UUID]) -> list[Notification]:
+        """Makes pending what waited for its time; they are due at once."""
+        fields: Row = {"status": Status.PENDING.value, "next_attempt_at": NOW, "due": NOW}
+        return await self._move(ids, {"status": Status.SCHEDULED.value}, fields)
+
+    async def expire(self, ids: Sequence[UUID]) -> list[Notification]:
+        """Settles what was not sent in time and is not being sent now."""
+        waiting = [status.value for status in sources(Status.EXPIRED) if status is not Status.SENDING]
+        guard: Row = {"status": {"$in": waiting}, "$expr": {"$lte": ["$expires_at", NOW]}, "expires_at": {"$ne": None}}
+        return await self._move(ids, guard, into(Status.EXPIRED, EXPIRED, self._periods.settled_retention))
+
+    async def leave_inbox(self, ids: Sequence[UUID]) -> list[Notification]:
+        """Takes expired items out of their inboxes; their status stays."""
+        fields: Row = {"inbox_at": REMOVE, "unread_until": REMOVE, "due": REMOVE}
+        return await self._move(ids, {"status": Status.DELIVERED.value}, fields)
+
+    async def lapsed(self, ids: Sequence[UUID]) -> list[Claim]:
+        """Claims whose lease ran out."""
+        query: Row = {"_id": {"$in": list(ids)}, "status": Status.SENDING.value, "$expr": {"$lte": ["$due", NOW]}}
+        with translated():
+            return [to_claim(row) async for row in self._rows.find(query)]
+
+    async def forget(self, ids: Sequence[UUID]) -> None:
+        """Takes what is settled for good out of the outbox."""
+        settled = [status.value for status in (Status.SENT, Status.FAILED, Status.CANCELLED, Status.EXPIRED)]
+        with translated():
+            await self._rows.update_many({"_id": {"$in": list(ids)}, "status": {"$in": settled}}, {"$unset": {"due": 1}})
+
+    async def _move(self, ids: Sequence[UUID], guard: Row, fields: Row) -> list[Notification]:
+        stamp = new_id()
+        with translated():
+            await self._rows.update_many(
+                {"_id": {"$in": list(ids)}, **guard}, changed(fields | {"recorded_by": stamp})
+            )
+            return [to_entity(row) async for row in self._rows.find({"_id": {"$in": list(ids)}, "recorded_by": stamp})]
+
+
+_LINE: Row = {"_id": 0, "tenant": 1, "lane": 1}
+_WAITING = [Status.PENDING.value, Status.RETRYING.value]

@@ -1,0 +1,133 @@
+"""What workers do to documents: claim with a lease, record what became of it, give back. Always many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from pymongo import UpdateOne
+
+from hub.domain.notifications import Attempt, Notification
+from hub.domain.retry import Budget, Decision
+from hub.domain.status import Status, sources
+from hub.store.client import Rows, translated
+from hub.store.documents import NotificationDocument
+from hub.store.mapping import Row, attempt_row, to_entity
+from hub.store.notifications import Periods
+from hub.store.updates import NOW, after, changed, earlier_of, into, literal
+
+KEPT_ATTEMPTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A notification that is ours to send until the lease runs out."""
+
+    notification: Notification
+    token: UUID
+    budget: Budget
+    started_at: datetime
+    """When the lease began, by the store's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What became of a claim. Without an attempt nothing was sent, and none is counted."""
+
+    claim: Claim
+    decision: Decision
+    attempt: Attempt | None
+
+
+class WorkStore:
+    """Every write after the claim is fenced by the claim's token."""
+
+    def __init__(self, periods: Periods) -> None:
+        self._periods = periods
+        self._rows: Rows = NotificationDocument.get_pymongo_collection()
+
+    async def claim_many(self, notification_ids: Sequence[UUID]) -> list[Claim | None]:
+        """Claims what is claimable by compare-and-set; None for what somebody else has, or is not due.
+
+        An id that stands twice is claimed once.
+        """
+        token = uuid4()
+        query: Row = {
+            "_id": {"$in": list(dict.fromkeys(notification_ids))},
+            "status": {"$in": [status.value for status in sources(Status.SENDING)]},
+            "deleted_at": None,
+            "$expr": {
+                "$and": [
+                    {"$lte": ["$next_attempt_at", NOW]},
+                    {"$or": [{"$eq": ["$expires_at", None]}, {"$gt": ["$expires_at", NOW]}]},
+                ]
+            },
+        }
+        fields: Row = {
+            "status": Status.SENDING.value,
+            "status_reason": None,
+            "claim": {"token": token, "started_at": NOW},
+            "due": after(self._periods.lease),
+            "next_attempt_at": None,
+            "budget": {"started_at": {"$ifNull": ["$budget.started_at", NOW]}, "counted": "$budget.counted"},
+        }
+        with translated():
+            result = await self._rows.update_many(query, changed(fields))
+            if not result.modified_count:
+                return [None] * len(notification_ids)
+            found = self._rows.find({"_id": query["_id"], "claim.token": token})
+            claims = {row["_id"]: to_claim(row) async for row in found}
+        return [claims.pop(notification_id, None) for notification_id in notification_ids]
+
+    async def record_many(self, records: Sequence[Record]) -> list[bool]:
+        """Writes what became of claims; False where the lease was lost and somebody else has written since.
+
+        Repeating a record that was written is harmless and answers True.
+        """
+        writes = [UpdateOne(_fence(record.claim), self._outcome(record)) for record in records]
+        with translated():
+            result = await self._rows.bulk_write(writes, ordered=False)
+            if result.matched_count == len(records):
+                return [True] * len(records)
+            tokens = [record.claim.token for record in records]
+            ids = [record.claim.notification.id for record in records]
+            query: Row = {"_id": {"$in": ids}, "recorded_by": {"$in": tokens}}
+            found = self._rows.find(query, {"recorded_by": 1})
+            written = {(row["_id"], row["recorded_by"]) async for row in found}
+        return [(record.claim.notification.id, record.claim.token) in written for record in records]
+
+    def _outcome(self, record: Record) -> list[Row]:
+        decision = record.decision
+        fields = into(decision.status, decision.reason, self._periods.settled_retention)
+        fields["recorded_by"] = record.claim.token
+        if decision.status is Status.RETRYING:
+            moment = literal(decision.next_attempt_at)
+            fields |= {"next_attempt_at": moment, "due": earlier_of(moment)}
+        if decision.status is Status.PENDING:
+            # Given back unsent: the sweep may have it at once.
+            fields |= {"next_attempt_at": NOW, "due": NOW}
+        if record.attempt is not None:
+            fields |= _attempted(record.attempt)
+        return changed(fields)
+
+
+def _attempted(attempt: Attempt) -> Row:
+    kept = {"$slice": [{"$concatArrays": ["$attempts", literal([attempt_row(attempt)])]}, -KEPT_ATTEMPTS]}
+    counted = 0 if attempt.outcome == "throttled" else 1
+    return {
+        "attempts": kept,
+        "attempt_count": attempt.number,
+        "budget": {"started_at": "$budget.started_at", "counted": {"$add": ["$budget.counted", counted]}},
+    }
+
+
+def to_claim(row: Row) -> Claim:
+    """The claim that a `sending` row is under."""
+    budget = Budget(row["attempt_count"] + 1, row["budget"]["counted"], row["budget"]["started_at"])
+    return Claim(to_entity(row), row["claim"]["token"], budget, row["claim"]["started_at"])
+
+
+def _fence(claim: Claim) -> Row:
+    return {"_id": claim.notification.id, "claim.token": claim.token, "status": Status.SENDING.value}
