@@ -7,13 +7,24 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Seconds = Annotated[timedelta, Field(gt=timedelta(0))]
+
+def _plain_number(value: object) -> object:
+    """The environment has only text: a bare number in it means seconds."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_plain_number)]
+Seconds = Annotated[Duration, Field(gt=timedelta(0))]
 """A duration: a number of seconds, or ISO 8601 such as `PT1H`."""
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -83,7 +94,7 @@ class RetentionSettings(_Slice):
 
     settled: Seconds = timedelta(days=90)
     """Settled notifications."""
-    idempotency_keys: Annotated[timedelta, Field(ge=timedelta(hours=24))] = timedelta(hours=48)
+    idempotency_keys: Annotated[Duration, Field(ge=timedelta(hours=24))] = timedelta(hours=48)
     """Idempotency keys, at least 24 hours."""
 
 
@@ -92,6 +103,10 @@ class DevSettings(_Slice):
 
     capture: bool | None = None
     """Take what is sent by local sinks instead of real providers; by default on with the embedded store."""
+    capture_smtp_port: Port = 0
+    """Port of the SMTP sink on loopback; 0 picks a free one, which only roles in the same process can find."""
+    capture_sms_port: Port = 0
+    """Port of the SMS gateway on loopback; likewise."""
     demo: bool = False
     """Send a few notifications a second for show."""
 
@@ -117,7 +132,11 @@ class Settings(BaseSettings):
     """Everything that can be set."""
 
     model_config = SettingsConfigDict(
-        env_prefix="HUB_", env_nested_delimiter="__", frozen=True, extra="forbid", nested_model_default_partial_update=True
+        env_prefix="HUB_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        nested_model_default_partial_update=True,
     )
 
     role: Role = Role.ALL
@@ -126,6 +145,10 @@ class Settings(BaseSettings):
     """Where the embedded store keeps its data."""
     request_timeout: Seconds = timedelta(seconds=15)
     """Deadline of every operation; a gRPC client's own shortens it."""
+    allow_anonymous: bool = False
+    """Serve addresses beyond loopback though callers need no credentials. Anybody who can connect may then do anything."""
+    drain_delay: Annotated[Duration, Field(ge=timedelta(0))] = timedelta(0)
+    """How long a stopping process goes on serving after it has said that it is not ready, for load balancers to notice."""
     drain_timeout: Seconds = timedelta(seconds=20)
     """How long a stopping process waits for work in flight."""
     http: HttpSettings = HttpSettings()
@@ -138,3 +161,44 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     channels: dict[str, dict[str, object]] = Field(default_factory=dict)
     """Settings of each channel, validated by the channel itself: `HUB_CHANNELS__EMAIL__HOST`."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        if self.role is not Role.ALL and self.amqp.url is None:
+            msg = f"HUB_ROLE={self.role} needs HUB_AMQP__URL: without a broker one process does everything"
+            raise ValueError(msg)
+        if self.retention.settled <= self.retention.idempotency_keys:
+            msg = (
+                "HUB_RETENTION__SETTLED must be longer than HUB_RETENTION__IDEMPOTENCY_KEYS: a repeat would send again"
+            )
+            raise ValueError(msg)
+        for name, host in (("HUB_HTTP__HOST", self.http.host), ("HUB_GRPC__HOST", self.grpc.host)):
+            if not is_loopback(host) and not self.allow_anonymous:
+                msg = (
+                    f"{name}={host} can be reached by others, and callers need no credentials: set HUB_ALLOW_ANONYMOUS"
+                )
+                raise ValueError(msg)
+            if not is_loopback(host) and self.captures:
+                msg = f"{name}={host} can be reached by others: HUB_DEV__CAPTURE would show them what is sent"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def captures(self) -> bool:
+        """Whether local sinks take what is sent: as set, else with the embedded store."""
+        return self.mongo.url is None if self.dev.capture is None else self.dev.capture
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def env_name(location: tuple[int | str, ...]) -> str:
+    """The environment variable of a setting."""
+    return "HUB_" + "__".join(str(part) for part in location).upper()

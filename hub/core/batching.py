@@ -76,6 +76,9 @@ class Batcher(Generic[Item, Result]):
     async def _flush_one(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
             results: Sequence[Result | Exception] = await self._flush([item for item, _ in batch])
+            if len(results) != len(batch):
+                msg = f"{len(batch)} items were flushed and {len(results)} results came back"
+                raise ValueError(msg)  # noqa: TRY301 - like any other failure: nobody is left waiting
         except Exception as error:  # noqa: BLE001 - handed to every caller of the batch
             results = [error] * len(batch)
         except BaseException:

@@ -14,6 +14,8 @@ from hub.domain.paging import Filter, ListKind, Page, PageRequest
 from hub.domain.principals import Principal
 from hub.store.dead_letters import DeadLetterStore
 
+MOST_IDS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -64,9 +66,12 @@ class DeadLetters:
         return count
 
     def _query(self, principal: Principal, selection: Selection) -> dict[str, object]:
-        if (selection.ids is None) == (selection.filters is None):
+        # No ids are no selection: protobuf can't tell an empty list from none, and neither shall the others.
+        if bool(selection.ids) == (selection.filters is not None):
             raise invalid(Violation("ids", "or filter must be given, and not both"))
-        if selection.ids is not None:
+        if len(selection.ids or ()) > MOST_IDS:
+            raise invalid(Violation("ids", f"must be at most {MOST_IDS:,}"))
+        if selection.ids:
             ids = [parsed for text in selection.ids if (parsed := parse_id(text)) is not None]
             return self._store.by_ids(principal.tenant, ids)
         return self._store.by_filter(principal.tenant, selection.filters or Filter())

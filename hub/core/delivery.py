@@ -94,13 +94,13 @@ class Delivery:
         if channel is None:
             return Decision(Status.FAILED, Fault("UNKNOWN_CHANNEL", "This worker has no such channel."))
         try:
-            address = await self._addresses.resolve(
-                notification.tenant, notification.user_id, channel, notification.to
-            )
+            address = await self._addresses.resolve(notification.tenant, notification.user_id, channel, notification.to)
         except HubError:
             return _UNSENT
         if address is None and channel.contact_point is not None:
-            return Decision(Status.FAILED, Fault("NO_CONTACT_POINT", f"There is no {channel.contact_point} to send to."))
+            return Decision(
+                Status.FAILED, Fault("NO_CONTACT_POINT", f"There is no {channel.contact_point} to send to.")
+            )
         if notification.expires_at is not None and notification.expires_at <= self._clocks.now():
             return Decision(Status.EXPIRED, EXPIRED)
         if self._clocks.monotonic() - lease_began > self._lease.total_seconds() / 2:

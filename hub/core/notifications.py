@@ -158,5 +158,3 @@ def _illegal(current: Notification, target: Status) -> HubError:
         f"A notification that is {current.shown_status} can't be made {target}.",
         metadata={"from": current.shown_status, "to": target},
     )
-
-

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hub.domain.errors import Violation, invalid
@@ -94,6 +94,15 @@ def _milliseconds(moment: datetime | None) -> datetime | None:
     return None if moment is None else to_milliseconds(moment)
 
 
+def _is_in_utc(moment: datetime) -> bool:
+    """Whether UTC has it: years 1 and 9999 end elsewhere in other offsets."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
+
+
 def _length_violation(field: str, text: str, longest: int) -> Violation | None:
     if 1 <= len(text) <= longest:
         return None
@@ -131,6 +140,8 @@ def _time_violations(command: NewNotification, now: datetime) -> list[Violation]
             continue
         if moment.utcoffset() is None:
             violations.append(Violation(field, "must have an offset"))
+        elif not _is_in_utc(moment):
+            violations.append(Violation(field, "is not a real moment in time"))
         elif moment > now + LONGEST_AHEAD:
             violations.append(Violation(field, "must lie within ten years"))
         elif field == "expires_at" and to_milliseconds(moment) <= now:
@@ -178,7 +189,9 @@ def _canonical(value: Any, path: str, level: int) -> Any:
         case list():
             return [_canonical(item, f"{path}.{index}", level + 1) for index, item in enumerate(value)]
         case dict():
-            return {_checked_key(key, path): _canonical(item, f"{path}.{key}", level + 1) for key, item in value.items()}
+            return {
+                _checked_key(key, path): _canonical(item, f"{path}.{key}", level + 1) for key, item in value.items()
+            }
         case _:
             raise _Refusal(path, "must be JSON")
 

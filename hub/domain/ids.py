@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 _VERSION_AND_VARIANT = (0x7 << 76) | (0b10 << 62)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _last = 0
 
 
@@ -26,12 +28,12 @@ def new_id() -> UUID:
 
 def time_of(identifier: UUID) -> datetime:
     """The moment an identifier was made, UTC, to the millisecond."""
-    return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
+    return _EPOCH + (identifier.int >> 80) * _MILLISECOND
 
 
 def first_id_at(moment: datetime) -> UUID:
     """The smallest identifier that could have been made at `moment`; for ranges over time."""
-    return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
+    return UUID(int=max(0, (moment - _EPOCH) // _MILLISECOND) << 80)
 
 
 def parse_id(text: str) -> UUID | None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from hub.domain.status import READABLE, Status
 
+
 class Priority(StrEnum):
     """The lane a notification travels in; from `metadata.priority`."""
 

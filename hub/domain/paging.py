@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import struct
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from uuid import UUID
 
@@ -17,6 +17,8 @@ from hub.domain.status import Status
 
 DEFAULT_LIMIT = 20
 LARGEST_LIMIT = 100
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class ListKind(IntEnum):
@@ -46,8 +48,9 @@ class Filter:
 
     def fingerprint(self) -> bytes:
         """Four bytes that differ between filters."""
-        text = "\0".join(f"{f.name}={getattr(self, f.name)}" for f in fields(self))
-        return hashlib.sha256(text.encode(errors="replace")).digest()[:4]
+        # As Python writes them: no value can look like two, nor the text "None" like none.
+        text = "\0".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
+        return hashlib.sha256(text.encode()).digest()[:4]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ _LAYOUT = struct.Struct(">B4sq16s6s")
 
 def encode_cursor(kind: ListKind, owner: tuple[str, str | None], filters: Filter, position: Position) -> str:
     """The token of a place; `owner` is the tenant and, for a user's lists, the user."""
-    milliseconds = int(position.at.timestamp() * 1000 + 0.5)
+    milliseconds = (position.at - _EPOCH) // _MILLISECOND
     body = struct.pack(">B4sq16s", kind, filters.fingerprint(), milliseconds, position.id.bytes)
     return base64.urlsafe_b64encode(body + _seal(owner, body)).rstrip(b"=").decode()
 
@@ -126,15 +129,15 @@ def decode_cursor(
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         kind, fingerprint, milliseconds, identifier, seal = _LAYOUT.unpack(raw)
-        good = (
-            seal == _seal(owner, raw[: -len(seal)])
-            and base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == token
-            and kind in kinds
-            and (filters is None or fingerprint == filters.fingerprint())
-        )
-        at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+        at = _EPOCH + milliseconds * _MILLISECOND
     except (binascii.Error, struct.error, ValueError, OverflowError, OSError):
-        good = False
+        raise invalid_cursor(field) from None
+    good = (
+        seal == _seal(owner, raw[: -len(seal)])
+        and base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == token
+        and kind in kinds
+        and (filters is None or fingerprint == filters.fingerprint())
+    )
     if not good:
         raise invalid_cursor(field)
     return Position(at, UUID(bytes=identifier))

@@ -40,6 +40,8 @@ class Budget:
     number: int
     counted: int
     started_at: datetime
+    earlier: int = 0
+    """Attempts before the last replay: they are numbered on, but the waits begin anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class Decision:
 def delay(number: int, longest: timedelta, draw: Callable[[], float]) -> timedelta:
     """The wait after attempt `number` (from 1): uniform(½d, d) with d = min(longest, 2 s · 3ⁿ⁻¹)."""
     # Beyond the twelfth power every delay is longer than any cap: 2 s · 3¹² is twelve days.
-    full = min(longest, FIRST_DELAY * GROWTH ** min(number - 1, 12))
+    growth: int = GROWTH ** min(number - 1, 12)
+    full = min(longest, FIRST_DELAY * growth)
     return full * (0.5 + 0.5 * draw())
 
 
@@ -68,18 +71,20 @@ def decide(outcome: Outcome, budget: Budget, policy: RetryPolicy, now: datetime,
         case OutcomeKind.PERMANENT:
             return Decision(Status.FAILED, outcome.error or Fault("REJECTED", "The provider refused it for good."))
         case OutcomeKind.AMBIGUOUS if policy.on_ambiguous is OnAmbiguous.HOLD:
-            return Decision(Status.FAILED, Fault("OUTCOME_UNKNOWN", "It may have been taken; the channel never repeats."))
+            return Decision(
+                Status.FAILED, Fault("OUTCOME_UNKNOWN", "It may have been taken; the channel never repeats.")
+            )
         case _:
             return _again(outcome, budget, policy, now, draw)
 
 
 def _again(outcome: Outcome, budget: Budget, policy: RetryPolicy, now: datetime, draw: Callable[[], float]) -> Decision:
     counted = budget.counted + (outcome.kind is not OutcomeKind.THROTTLED)
-    wait = delay(budget.number, policy.longest_delay, draw)
+    wait = delay(budget.number - budget.earlier, policy.longest_delay, draw)
     if outcome.kind is OutcomeKind.THROTTLED and outcome.retry_after is not None:
         wait = max(wait, outcome.retry_after)
-    next_attempt_at = now + wait
-    if counted >= MAX_ATTEMPTS or next_attempt_at > budget.started_at + policy.give_up_after:
+    # Compared as spans: a provider may ask for a wait that no calendar holds.
+    if counted >= MAX_ATTEMPTS or wait > policy.give_up_after - (now - budget.started_at):
         last = outcome.error.message if outcome.error else outcome.kind.value
         return Decision(Status.FAILED, Fault("RETRIES_EXHAUSTED", f"Given up after {budget.number} attempts: {last}"))
-    return Decision(Status.RETRYING, outcome.error, next_attempt_at)
+    return Decision(Status.RETRYING, outcome.error, now + wait)

@@ -24,7 +24,7 @@ def now() -> datetime:
 
 def format_time(moment: datetime) -> str:
     """RFC 3339 with milliseconds and `Z`: the one spelling of every time the hub gives out."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse_time(text: str) -> datetime:

@@ -53,9 +53,7 @@ class LocalTransport:
         """Always."""
         return True
 
-    async def _messages(
-        self, lane: Lane, slots: asyncio.Semaphore, held: dict[int, _Message]
-    ) -> AsyncIterator[Handed]:
+    async def _messages(self, lane: Lane, slots: asyncio.Semaphore, held: dict[int, _Message]) -> AsyncIterator[Handed]:
         number = 0
         while True:
             await slots.acquire()

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 import aio_pika
@@ -191,7 +192,7 @@ class RabbitTransport:
                 consumer.channel = channel
                 await channel.set_qos(prefetch_count=consumer.prefetch)
                 queue = await channel.get_queue(work_queue(consumer.lane).name, ensure=False)
-                await queue.consume(lambda message: self._received(consumer, message))
+                await queue.consume(partial(self._received, consumer))
 
         def ended(*_: object) -> None:
             # A channel that died while it is still wanted: begin again with a new connection.

@@ -75,19 +75,21 @@ def check_url(url: str) -> None:
 
 
 @asynccontextmanager
-async def open_store(url: str, database: str, timeout: timedelta) -> AsyncIterator[Store]:
-    """Connects, builds missing indexes (never drops one), and closes at the end. `timeout` bounds every command."""
+async def open_store(url: str, database: str, command_timeout: timedelta) -> AsyncIterator[Store]:
+    """Connects, builds missing indexes (never drops one), and closes at the end. `command_timeout` bounds every command."""
     check_url(url)
     client: AsyncMongoClient[Row] = AsyncMongoClient(
         url,
         tz_aware=True,
         uuidRepresentation="standard",
-        timeoutMS=int(timeout.total_seconds() * 1000),
+        timeoutMS=int(command_timeout.total_seconds() * 1000),
         w="majority",
         journal=True,
         appname="hub",
     )
-    idle: AsyncMongoClient[Row] = AsyncMongoClient(url, tz_aware=True, uuidRepresentation="standard", appname="hub-live")
+    idle: AsyncMongoClient[Row] = AsyncMongoClient(
+        url, tz_aware=True, uuidRepresentation="standard", appname="hub-live"
+    )
     try:
         db = client.get_database(database, write_concern=WriteConcern(w="majority", j=True))
         with translated():
@@ -138,4 +140,6 @@ def unreachable(error: Exception) -> HubError:
 
 
 # Not primary, shutting down, stepping down, write concern not satisfied in time, out of disk space.
-_PASSING = frozenset({6, 7, 64, 79, 89, 91, 100, 133, 189, 262, 317, 358, 9001, 10107, 11600, 11602, 13435, 13436, 14031})
+_PASSING = frozenset(
+    {6, 7, 64, 79, 89, 91, 100, 133, 189, 262, 317, 358, 9001, 10107, 11600, 11602, 13435, 13436, 14031}
+)

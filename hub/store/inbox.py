@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from hub.domain.events import InboxPosition, UnreadCount
 from hub.domain.ids import new_id
@@ -15,6 +18,27 @@ from hub.store.updates import NOW, REMOVE, changed
 COUNTED = 1000
 """Unread counts are exact up to here."""
 _OPERATION_RETENTION = timedelta(hours=25)
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """A notification as it stands, or the tombstone it left."""
+
+    notification: Notification
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """That an item changed: enough to tell whether somebody knows of it already."""
+
+    id: UUID
+    user_id: str
+    version: int
+    updated_at: datetime
+    marked_at: datetime | None
+    """When a mark-all read it, if nothing has happened to it since."""
+    inbox_at: datetime | None
 
 
 class InboxStore:
@@ -74,6 +98,41 @@ class InboxStore:
         with translated():
             found = self._rows.find(query).sort("updated_at", 1).limit(limit).hint("replay")
             return [to_entity(row) async for row in found]
+
+    async def traces(self, tenant: str, user_ids: Sequence[str], since: datetime, limit: int) -> list[Trace]:
+        """What changed after a moment in the inboxes of many users, tombstones included, in no particular order."""
+        query: Row = {
+            "tenant": tenant,
+            "user_id": {"$in": list(user_ids)},
+            "type": "in_app",
+            "updated_at": {"$gt": since},
+            "delivered_at": {"$ne": None},
+        }
+        with translated():
+            found = self._rows.find(query, _TRACE).limit(limit).hint("replay")
+            return [_trace(row) async for row in found]
+
+    async def latest(self, tenant: str, notification_ids: Sequence[UUID]) -> list[Latest]:
+        """Those that exist or left a tombstone, whatever their type, in no particular order."""
+        query: Row = {"_id": {"$in": list(notification_ids)}, "tenant": tenant}
+        with translated():
+            return [Latest(to_entity(row), row.get("deleted_at") is not None) async for row in self._rows.find(query)]
+
+
+_TRACE: Row = dict.fromkeys(("user_id", "version", "updated_at", "read_at", "read_operation", "inbox_at"), 1)
+
+
+def _trace(row: Row) -> Trace:
+    # Whatever happens to it after a mark-all sets `updated_at` anew.
+    marked = row.get("read_operation") is not None and row["read_at"] == row["updated_at"]
+    return Trace(
+        id=row["_id"],
+        user_id=row["user_id"],
+        version=row["version"],
+        updated_at=row["updated_at"],
+        marked_at=row["read_at"] if marked else None,
+        inbox_at=row.get("inbox_at"),
+    )
 
 
 def _unread(tenant: str, user_id: str) -> Row:

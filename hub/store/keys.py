@@ -58,7 +58,7 @@ class KeyStore:
             return {row["_id"]: row async for row in found}
 
 
-def _answer(item: Reservation, fresh: bool | Exception, earlier: dict[bytes, Row]) -> Reservation | Exception:
+def _answer(item: Reservation, fresh: object, earlier: dict[bytes, Row]) -> Reservation | Exception:
     if isinstance(fresh, Exception):
         return fresh
     if fresh:
@@ -67,9 +67,7 @@ def _answer(item: Reservation, fresh: bool | Exception, earlier: dict[bytes, Row
     if row is None:
         # Seen by the insert, but by no majority yet: it may be rolled back, so nothing can be said.
         return unreachable(LookupError("reservation not yet seen by a majority"))
-    return replace(
-        item, user_id=row["user_id"], fingerprint=row["fingerprint"], notification_id=row["notification_id"]
-    )
+    return replace(item, user_id=row["user_id"], fingerprint=row["fingerprint"], notification_id=row["notification_id"])
 
 
 def _row(item: Reservation, expires_at: datetime) -> Row:

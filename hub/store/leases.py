@@ -28,7 +28,7 @@ class LeaseStore:
             row = await self._rows.find_one_and_update(
                 {"_id": duty}, [{"$set": fields}], upsert=True, return_document=ReturnDocument.AFTER
             )
-        return bool(row["owner"] == owner)
+        return row is not None and bool(row["owner"] == owner)
 
     async def give_back(self, duty: str, owner: str) -> None:
         """Lets the next one have it at once."""

@@ -87,9 +87,7 @@ class NotificationStore:
     async def _change(self, current: Notification, guard: Row, fields: Row) -> Notification | None:
         query = {"_id": current.id, "tenant": current.tenant} | VISIBLE | guard
         with translated():
-            row = await self._rows.find_one_and_update(
-                query, changed(fields), return_document=ReturnDocument.AFTER
-            )
+            row = await self._rows.find_one_and_update(query, changed(fields), return_document=ReturnDocument.AFTER)
         return None if row is None else to_entity(row)
 
 

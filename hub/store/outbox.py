@@ -101,14 +101,14 @@ class OutboxStore:
         """Takes what is settled for good out of the outbox."""
         settled = [status.value for status in (Status.SENT, Status.FAILED, Status.CANCELLED, Status.EXPIRED)]
         with translated():
-            await self._rows.update_many({"_id": {"$in": list(ids)}, "status": {"$in": settled}}, {"$unset": {"due": 1}})
+            await self._rows.update_many(
+                {"_id": {"$in": list(ids)}, "status": {"$in": settled}}, {"$unset": {"due": 1}}
+            )
 
     async def _move(self, ids: Sequence[UUID], guard: Row, fields: Row) -> list[Notification]:
         stamp = new_id()
         with translated():
-            await self._rows.update_many(
-                {"_id": {"$in": list(ids)}, **guard}, changed(fields | {"recorded_by": stamp})
-            )
+            await self._rows.update_many({"_id": {"$in": list(ids)}, **guard}, changed(fields | {"recorded_by": stamp}))
             return [to_entity(row) async for row in self._rows.find({"_id": {"$in": list(ids)}, "recorded_by": stamp})]
 
 

@@ -1,0 +1,159 @@
+"""`python -m hub …`: run it, check its configuration, export its contracts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import uvloop
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from hub import log
+from hub.channels.registry import build_channels, describe
+from hub.processes import Ports, StartError, run
+from hub.settings import Role, Settings, env_name
+from hub.store.client import check_url
+from hub.store.embedded import EmbeddedMongodError
+from hub.transports.graphql.export import sdl
+from hub.transports.rest.export import openapi_json
+
+EXIT_REFUSED = 2
+"""The configuration is wrong, or what the hub needs can't be had."""
+
+_BANNER = """
+The notification hub is ready.
+
+  REST       http://{host}:{http}/api/v1        description: http://{host}:{http}/openapi.json
+  GraphQL    http://{host}:{http}/graphql
+  gRPC       {host}:{grpc}
+{outbox}
+Send something:
+
+  curl -X POST http://{host}:{http}/api/v1/notifications -H 'Content-Type: application/json' -d '{example}'
+
+Ctrl-C stops it.
+"""
+_OUTBOX = "  Outbox     http://{host}:{http}/dev/outbox       everything that was sent ends up there\n"
+_EXAMPLE = (
+    '{"user_id": "user123", "title": "Welcome!", "message": "Welcome to our platform", "type": "email",'
+    ' "metadata": {"priority": "high", "category": "welcome"}}'
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except (StartError, EmbeddedMongodError, ConfigError, ValueError) as error:
+        sys.stderr.write(f"hub: {error}\n")
+        return EXIT_REFUSED
+
+
+class ConfigError(Exception):
+    """A wrong setting; the text names it and says what is wrong, never its value if that may be secret."""
+
+
+def load_settings(overrides: dict[str, object] | None = None) -> Settings:
+    """Settings from the environment, checked as a whole. Raises ConfigError."""
+    try:
+        settings = Settings(**(overrides or {}))  # type: ignore[arg-type]  # validated by the model itself
+    except ValidationError as error:
+        raise ConfigError("; ".join(_sentence(dict(problem)) for problem in error.errors())) from None
+    _check_strangers()
+    try:
+        if settings.mongo.url is not None:
+            check_url(settings.mongo.url.get_secret_value())
+    except ValueError as error:
+        msg = f"HUB_MONGO__URL {error}"
+        raise ConfigError(msg) from None
+    try:
+        build_channels(settings.channels, settings.pipeline.longest_retry_delay)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return settings
+
+
+def _check_strangers() -> None:
+    """A misspelt variable stops the start too: pydantic-settings passes over what it does not know."""
+    known = set(Settings.model_fields)
+    for name in sorted(os.environ):
+        if name.startswith("HUB_") and not name.startswith("HUB_TEST_"):
+            first = name.removeprefix("HUB_").lower().split("__")[0]
+            if first not in known:
+                msg = f"{name} is not a setting"
+                raise ConfigError(msg)
+
+
+def _sentence(problem: dict[str, object]) -> str:
+    location = problem["loc"]
+    text = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{env_name(location)}: {text}" if isinstance(location, tuple) and location else text
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = load_settings({} if options.role is None else {"role": options.role})
+    if options.demo:
+        settings = settings.model_copy(update={"dev": settings.dev.model_copy(update={"demo": True})})
+    log.configure(settings.log.level, settings.log.format)
+
+    def on_ready(ports: Ports) -> None:
+        if settings.role is not Role.ALL:
+            return
+        outbox = _OUTBOX.format(host=settings.http.host, http=ports.http) if settings.captures else ""
+        names = {"host": settings.http.host, "http": ports.http, "grpc": ports.grpc}
+        sys.stdout.write(_BANNER.format(**names, outbox=outbox, example=_EXAMPLE))
+        sys.stdout.flush()
+
+    uvloop.run(run(settings, on_ready))
+    return 0
+
+
+def _check_config(_options: argparse.Namespace) -> int:
+    settings = load_settings()
+    lines = [f"{env_name(path)}={value}" for path, value in _flat(settings, ()) if path[0] != "channels"]
+    for channel, fields in describe(settings.channels).items():
+        lines += [f"{env_name(('channels', channel, name))}={value}" for name, value in fields.items()]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def _flat(model: BaseModel, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], str]]:
+    """Every setting with its place, secrets masked."""
+    found: list[tuple[tuple[str, ...], str]] = []
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            found += _flat(value, (*path, name))
+        else:
+            found.append(
+                ((*path, name), "" if value is None else "**********" if isinstance(value, SecretStr) else str(value))
+            )
+    return found
+
+
+def _export_schema(options: argparse.Namespace) -> int:
+    sys.stdout.write(sdl() if options.contract == "graphql" else openapi_json())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m hub", description="The notification hub.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run_command = commands.add_parser("run", help="run the hub, or one role of it, until stopped")
+    run_command.add_argument("--role", choices=list(Role), help="what this process does (HUB_ROLE; default: all)")
+    run_command.add_argument("--demo", action="store_true", help="send a few notifications a second for show")
+    run_command.set_defaults(command=_run)
+    check = commands.add_parser("check-config", help="print the settings in force, secrets masked")
+    check.set_defaults(command=_check_config)
+    export = commands.add_parser("export-schema", help="print a contract: the GraphQL SDL or the OpenAPI document")
+    export.add_argument("contract", choices=["graphql", "openapi"])
+    export.set_defaults(command=_export_schema)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""An SMS provider on loopback that speaks Twilio's Messages API, takes every message and delivers none."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qs
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from hub.dev.captured import Captured, Outbox
+from hub.domain.ids import parse_id
+from hub.domain.times import format_time, now
+
+HOST = "127.0.0.1"
+ACCOUNT_SID = "ACcapture"
+AUTH_TOKEN = "capture"  # noqa: S105 - of the local sink only; split roles must agree on it
+_BODY_LIMIT = 64 * 1024
+_CREDENTIALS = "Basic " + base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
+
+
+@asynccontextmanager
+async def sms_gateway(outbox: Outbox, port: int) -> AsyncGenerator[int]:
+    """Runs the gateway in this event loop and gives its port; 0 picks a free one."""
+    config = uvicorn.Config(
+        _app(outbox),
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    listener = socket.create_server((HOST, port))
+    # Not `serve`: that would take over the process's signals.
+    await server.startup(sockets=[listener])
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        await server.shutdown(sockets=[listener])
+
+
+def _app(outbox: Outbox) -> Starlette:
+    async def create(request: Request) -> JSONResponse:
+        if request.headers.get("authorization") != _CREDENTIALS or request.path_params["account"] != ACCOUNT_SID:
+            return _error(401, 20003, "Authenticate")
+        form = parse_qs((await _read(request)).decode(errors="replace"), keep_blank_values=True, max_num_fields=50)
+        recipient, sender, text = (form.get(field, [""])[0] for field in ("To", "From", "Body"))
+        if not recipient:
+            return _error(400, 21604, "A 'To' phone number is required.")
+        if not text:
+            return _error(400, 21602, "Message body is required.")
+        message = Captured(
+            channel="sms",
+            recipient=recipient,
+            subject=None,
+            text=text,
+            html=None,
+            headers={"From": sender, **_shown(request)},
+            received_at=now(),
+            notification_id=parse_id(request.headers.get("idempotency-key", "")),
+        )
+        outbox.add(message)
+        return JSONResponse(_created(message, sender), status_code=201)
+
+    return Starlette(routes=[Route("/2010-04-01/Accounts/{account}/Messages.json", create, methods=["POST"])])
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk[: _BODY_LIMIT - len(body)]
+    return bytes(body)
+
+
+def _shown(request: Request) -> dict[str, str]:
+    names = ("Idempotency-Key", "X-Correlation-Id", "User-Agent")
+    return {name: request.headers[name] for name in names if name in request.headers}
+
+
+def _error(status: int, code: int, message: str) -> JSONResponse:
+    return JSONResponse({"code": code, "message": message, "more_info": "", "status": status}, status_code=status)
+
+
+def _created(message: Captured, sender: str) -> dict[str, object]:
+    return {
+        "sid": f"SM{secrets.token_hex(16)}",
+        "account_sid": ACCOUNT_SID,
+        "to": message.recipient,
+        "from": sender,
+        "body": message.text,
+        "status": "queued",
+        "date_created": format_time(message.received_at),
+        "error_code": None,
+        "error_message": None,
+    }

@@ -1,0 +1,109 @@
+"""A connection to RabbitMQ that is brought back whenever it is lost, and what a broken one may raise."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
+
+import aio_pika
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import AMQPError
+
+from hub.log import get_logger
+
+log = get_logger(__name__)
+
+HEARTBEAT_SECONDS = 10
+"""With the default of 60 a dead peer is noticed after three minutes."""
+ANSWER_SECONDS = 5.0
+"""How long the broker has for one answer."""
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+
+Session = Callable[[AbstractConnection, asyncio.Event], Awaitable[None]]
+"""What is done with a connection until it is lost; setting the event gives it up."""
+
+
+class BrokerAwayError(Exception):
+    """The broker can't be reached or did not answer in time."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns everything a broken connection may raise into BrokerAwayError.
+
+    A connection that goes silent leaks CancelledError out of the driver: it counts as the broker's unless somebody
+    did cancel this very task.
+    """
+    task = asyncio.current_task()
+    cancelling = task.cancelling() if task else 0
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if task is None or task.cancelling() > cancelling:
+            raise
+        raise BrokerAwayError from error
+    except (AMQPError, OSError, RuntimeError, EOFError, TimeoutError) as error:
+        raise BrokerAwayError(type(error).__name__) from error
+
+
+async def keep_connected(url: str, purpose: str, session: Session, away: Callable[[], None]) -> NoReturn:
+    """One connection after the other until cancelled, with growing, jittered pauses between failures.
+
+    `away` is called whenever there is none.
+    """
+    pause = _FIRST_PAUSE
+    clock = asyncio.get_running_loop().time
+    while True:
+        began = clock()
+        try:
+            await _live(url, purpose, session)
+        except BrokerAwayError as error:
+            log.warning("live_broker_away", purpose=purpose, error=str(error))
+        except Exception:
+            # Whatever it is, a stream must not end by it: hints are lost until the next connection, and healed.
+            log.exception("live_broker_failed", purpose=purpose)
+        away()
+        if clock() - began > 2 * _LONGEST_PAUSE:
+            pause = _FIRST_PAUSE
+        await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads load, keeps no secret
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+async def _live(url: str, purpose: str, session: Session) -> None:
+    """A connection's life, until it is lost or the session gives it up. Raises BrokerAwayError."""
+    properties: dict[str, Any] = {"connection_name": f"hub live {purpose}"}
+    with translated():
+        async with asyncio.timeout(ANSWER_SECONDS):
+            connection = await aio_pika.connect(url, heartbeat=HEARTBEAT_SECONDS, client_properties=properties)
+    lost = asyncio.Event()
+    connection.close_callbacks.add(lambda *_: lost.set())
+
+    async def until_lost() -> None:
+        try:
+            with translated():
+                await session(connection, lost)
+        finally:
+            lost.set()
+
+    # Not a TaskGroup: the session's error is wanted as it is, and cancelled work must not cancel us.
+    work = asyncio.get_running_loop().create_task(until_lost())
+    try:
+        await lost.wait()
+    finally:
+        work.cancel()
+        await asyncio.wait([work])
+        await close(connection)
+    if not work.cancelled() and (error := work.exception()) is not None:
+        raise error
+    raise BrokerAwayError
+
+
+async def close(connection: AbstractConnection) -> None:
+    """Closes, for a second at most; harmless if it is gone."""
+    with suppress(BrokerAwayError), translated():
+        async with asyncio.timeout(1):
+            await connection.close()

@@ -1,0 +1,71 @@
+"""Hints on the broker: ids only, never content; one message holds many hints of one user."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from hub.core.ports import AllRead, Change
+from hub.domain.events import InboxPosition
+from hub.live.sources import Hint
+
+VERSION = 1
+_HINTS_PER_MESSAGE = 500
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class UnreadableError(Exception):
+    """No message of ours, or one of a later version of the hub."""
+
+
+def routing_key(tenant: str, user_id: str) -> str:
+    """What a user's hints are routed by: tells whoever looks at the broker neither name."""
+    return hashlib.sha256(f"{tenant}\0{user_id}".encode()).hexdigest()[:32]
+
+
+def messages(hints: Iterable[Hint]) -> Iterator[tuple[str, bytes]]:
+    """Routing keys and bodies of as few messages as can be; what is said twice is sent once."""
+    by_user: defaultdict[tuple[str, str], dict[Hint, None]] = defaultdict(dict)
+    for hint in hints:
+        by_user[hint.tenant, hint.user_id][hint] = None
+    for (tenant, user_id), unique in by_user.items():
+        mine = list(unique)
+        for start in range(0, len(mine), _HINTS_PER_MESSAGE):
+            yield routing_key(tenant, user_id), encode(tenant, user_id, mine[start : start + _HINTS_PER_MESSAGE])
+
+
+def encode(tenant: str, user_id: str, hints: Iterable[Hint]) -> bytes:
+    """The body of a message."""
+    message: dict[str, Any] = {"v": VERSION, "t": tenant, "u": user_id, "n": [], "a": []}
+    for hint in hints:
+        match hint:
+            case Change():
+                message["n"].append(hint.notification_id.hex)
+            case AllRead(up_to=up_to):
+                moment = (up_to.delivered_at - _EPOCH) // _MILLISECOND
+                message["a"].append([moment, up_to.id.hex, hint.category])
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def decode(body: bytes) -> list[Hint]:
+    """The hints of a message. Raises UnreadableError."""
+    try:
+        message = json.loads(body)
+        if message["v"] != VERSION:
+            raise UnreadableError
+        tenant, user_id = str(message["t"]), str(message["u"])
+        changes = [Change(tenant, user_id, UUID(text)) for text in message["n"]]
+        marks = [AllRead(tenant, user_id, _position(*place), category) for *place, category in message["a"]]
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise UnreadableError from None
+    return [*changes, *marks]
+
+
+def _position(moment: int, identifier: str) -> InboxPosition:
+    return InboxPosition(_EPOCH + moment * _MILLISECOND, UUID(identifier))

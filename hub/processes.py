@@ -1,0 +1,200 @@
+"""One process: its role, its servers, its signals, and the order in which it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import uvicorn
+
+from hub.bootstrap import Hub, build
+from hub.dev import outbox
+from hub.dev.demo import run_demo
+from hub.log import get_logger
+from hub.settings import HttpSettings, Role, Settings
+from hub.transports.graphql import app as graphql_app
+from hub.transports.grpc import app as grpc_app
+from hub.transports.rest import app as rest_app
+from hub.web.site import Asgi, Site
+
+log = get_logger(__name__)
+
+_UNSENT_BYTES = 64 * 1024
+"""Kept small, or the kernel hides a slow reader for megabytes."""
+_UNREAD_MILLISECONDS = 25_000
+"""A reader that never reads again is dropped after this, and can't hold up a shutdown."""
+_SOCKET_MESSAGE_BYTES = 256 * 1024
+_BACKLOG = 2048
+
+
+class StartError(Exception):
+    """The process can't start; the text says why in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where this process listens; None for what its role does not serve."""
+
+    http: int | None
+    grpc: int | None
+
+
+async def run(settings: Settings, on_ready: Callable[[Ports], None]) -> None:
+    """Runs until SIGINT or SIGTERM, then stops in order and returns."""
+    stopping = asyncio.Event()
+    with _signals(stopping):
+        async with build(settings) as hub, AsyncExitStack() as parts:
+            # Entered in the order of dependence, left in reverse: first what takes new work in, last what finishes it.
+            if settings.role in (Role.ALL, Role.RELAY):
+                await parts.enter_async_context(_running(hub.sweep.run()))
+            if settings.role in (Role.ALL, Role.WORKER):
+                await parts.enter_async_context(_working(hub, settings.drain_timeout))
+            ports = Ports(None, None)
+            if settings.role in (Role.ALL, Role.API):
+                ports = await parts.enter_async_context(_serving(hub, settings))
+            if settings.dev.demo:
+                await parts.enter_async_context(_running(run_demo(hub.core)))
+            log.info("ready", role=settings.role, http_port=ports.http, grpc_port=ports.grpc)
+            on_ready(ports)
+            await stopping.wait()
+            log.info("stopping", role=settings.role)
+    log.info("stopped", role=settings.role)
+
+
+@contextmanager
+def _signals(stopping: asyncio.Event) -> Iterator[None]:
+    """SIGINT and SIGTERM stop in order; a second one finds the default, so that impatience works."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    yield
+
+
+@asynccontextmanager
+async def _running(what: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Runs something in the background, cancelled at the end."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(what)
+        yield
+        task.cancel()
+
+
+@asynccontextmanager
+async def _working(hub: Hub, drain: timedelta) -> AsyncIterator[None]:
+    """Runs the worker; at the end it takes nothing new and finishes what it holds, while `drain` lasts."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(hub.worker.run())
+        yield
+        hub.worker.stop()
+        _done, late = await asyncio.wait([task], timeout=drain.total_seconds())
+        if late:
+            log.warning("drain_timeout", what="worker")
+            task.cancel()
+
+
+@asynccontextmanager
+async def _serving(hub: Hub, settings: Settings) -> AsyncIterator[Ports]:
+    """Serves all three protocols; at the end: not ready, streams ended with a "come back", then the servers."""
+    rest = rest_app.build(hub.core, settings)
+    graphql = graphql_app.build(hub.core, settings)
+    mounted: dict[str, Asgi] = {"/graphql": graphql}
+    if hub.capture is not None:
+        mounted["/dev"] = outbox.app(hub.capture.outbox)
+    listener = _listen(settings.http)
+    grpc = await _start_grpc(hub, settings)
+    async with _http_server(Site(rest, mounted), listener, settings):
+        yield Ports(listener.getsockname()[1], grpc.port)
+        rest.state.streams.announce_drain()
+        await grpc.set_serving(serving=False)
+        await asyncio.sleep(settings.drain_delay.total_seconds())
+        hub.worker.stop()
+        async with _at_most(settings.drain_timeout, "streams"), asyncio.TaskGroup() as group:
+            for drain in (rest.state.streams.drain, graphql.drain, grpc.drain):
+                group.create_task(drain())
+        await grpc.stop(settings.drain_timeout)
+
+
+@asynccontextmanager
+async def _http_server(app: Asgi, listener: socket.socket, settings: Settings) -> AsyncIterator[None]:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,
+        ws_max_size=_SOCKET_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=int(settings.drain_timeout.total_seconds()),
+    )
+    server = _Server(config)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.serve(sockets=[listener]))
+        await server.listening.wait()
+        yield
+        server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the process has its own."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+async def _start_grpc(hub: Hub, settings: Settings) -> grpc_app.GrpcServer:
+    try:
+        return await grpc_app.serve(hub.core, settings.grpc, request_timeout=settings.request_timeout)
+    except RuntimeError:
+        msg = f"HUB_GRPC__PORT: can't listen on {settings.grpc.host}:{settings.grpc.port}; is another hub running?"
+        raise StartError(msg) from None
+
+
+def _listen(http: HttpSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
+    # With the protocol named, asyncio sets TCP_NODELAY on what it accepts; without, answers wait 40 ms for an ACK.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNSENT_BYTES)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
+    try:
+        listener.bind((http.host, http.port))
+    except OSError as error:
+        listener.close()
+        msg = f"HUB_HTTP__PORT: can't listen on {http.host}:{http.port} ({error.strerror}); is another hub running?"
+        raise StartError(msg) from None
+    listener.setblocking(False)
+    return listener
+
+
+@asynccontextmanager
+async def _at_most(limit: timedelta, what: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(limit.total_seconds()):
+            yield
+    except TimeoutError:
+        log.warning("drain_timeout", what=what)

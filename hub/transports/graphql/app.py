@@ -1,0 +1,46 @@
+"""GraphQL at `/graphql`: one ASGI application for HTTP and WebSockets, mounted in front of everything else."""
+
+from __future__ import annotations
+
+from starlette.types import Receive, Scope, Send
+
+from hub.core.app import Core
+from hub.settings import Settings
+from hub.transports.graphql.documents import Documents
+from hub.transports.graphql.drain import Drain
+from hub.transports.graphql.http import HttpEndpoint
+from hub.transports.graphql.schema import build_schema
+from hub.transports.graphql.sockets import Sockets
+
+
+class GraphQLApp:
+    """Whatever path it is mounted at; it looks at none."""
+
+    def __init__(self, http: HttpEndpoint, sockets: Sockets, drain: Drain) -> None:
+        self._http = http
+        self._sockets = sockets
+        self._drain = drain
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI application for the scopes `http` and `websocket`."""
+        endpoint = self._sockets if scope["type"] == "websocket" else self._http
+        await endpoint(scope, receive, send)
+
+    async def drain(self) -> None:
+        """Closes sockets with 1012 and ends event streams, so that clients come back; opens none any more.
+
+        Returns when all are gone. Queries and mutations by HTTP go on being answered.
+        """
+        await self._drain.run()
+
+
+def build(core: Core, settings: Settings) -> GraphQLApp:
+    """The application; nothing is opened or started."""
+    documents = Documents()
+    schema = build_schema(documents, settings.request_timeout)
+    drain = Drain()
+    return GraphQLApp(
+        HttpEndpoint(schema, documents, core, settings.http.max_body_bytes, drain),
+        Sockets(schema, documents, core, drain),
+        drain,
+    )

@@ -1,0 +1,208 @@
+"""GraphQL over HTTP (graphql.github.io/graphql-over-http/draft), and subscriptions as server-sent events.
+
+Strawberry's own view misses the media type of responses, their statuses and well-formed errors; all that is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from graphql import GraphQLError, OperationType
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
+from strawberry.schema.exceptions import CannotGetOperationTypeError
+from strawberry.types import ExecutionResult
+
+from hub.core.app import Core
+from hub.domain.errors import Code, HubError, Reason, internal
+from hub.log import correlated, get_logger
+from hub.transports.graphql.auth import principal_of
+from hub.transports.graphql.context import Context
+from hub.transports.graphql.documents import Documents
+from hub.transports.graphql.drain import Drain
+from hub.transports.graphql.errors import (
+    STATUS,
+    ambiguous,
+    graphql_error,
+    malformed,
+    public,
+    retry_after_seconds,
+    status_of,
+)
+from hub.transports.graphql.page import PAGE
+from hub.transports.graphql.params import Params, from_body, from_query
+from hub.transports.graphql.schema import Schema
+from hub.transports.graphql.sse import EventStream
+from hub.transports.graphql.wire import (
+    EVENTS_TYPE,
+    GRAPHQL_TYPE,
+    HTML_TYPE,
+    JSON_TYPE,
+    body_of,
+    dump_json,
+    ranked,
+)
+
+log = get_logger(__name__)
+
+CORRELATION_HEADER = "X-Correlation-Id"
+
+
+class Refused(Exception):
+    """An HTTP request that is refused before GraphQL sees it, where the error alone doesn't tell the status."""
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers or {}
+
+
+class HttpEndpoint:
+    """Answers GET and POST."""
+
+    def __init__(self, schema: Schema, documents: Documents, core: Core, max_body_bytes: int, drain: Drain) -> None:
+        self._schema = schema
+        self._documents = documents
+        self._core = core
+        self._max_body_bytes = max_body_bytes
+        self._drain = drain
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI application."""
+        request = Request(scope, receive)
+        with correlated(request.headers.get(CORRELATION_HEADER)) as identifier:
+            try:
+                response = await self._answer(request)
+            except ClientDisconnect:
+                return
+            response.headers[CORRELATION_HEADER] = identifier
+            response.headers["Cache-Control"] = "no-store"
+            response.headers["Vary"] = "Accept"
+            await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        """Every answer is well-formed, whatever happened."""
+        offers = ranked(_accept(request), (JSON_TYPE, GRAPHQL_TYPE, EVENTS_TYPE, HTML_TYPE))
+        media = next((offer for offer in offers if offer in {JSON_TYPE, GRAPHQL_TYPE}), JSON_TYPE)
+        try:
+            _check_method(request)
+            if request.method == "GET" and offers[:1] == [HTML_TYPE] and "query" not in request.query_params:
+                return HTMLResponse(PAGE)
+            _check_accept(offers)
+            context = Context.fresh(self._core, await principal_of(request))
+            params = await self._params(request)
+            return await self._run(request, params, context, media, streams=offers[0] == EVENTS_TYPE)
+        except Refused as refusal:
+            return _refusal(malformed(str(refusal)), media, refusal.status, refusal.headers)
+        except HubError as error:
+            return _refusal(error, media, status_of(error))
+        except ClientDisconnect:
+            raise
+        except Exception:
+            log.exception("graphql_request_failed")
+            return _refusal(internal(), media, STATUS[Code.INTERNAL])
+
+    async def _params(self, request: Request) -> Params:
+        if request.method == "GET":
+            return from_query(request.query_params)
+        media, _, parameters = request.headers.get("content-type", "").lower().partition(";")
+        charset = parameters.replace(" ", "").replace('"', "").partition("charset=")[2].partition(";")[0]
+        if media.strip() != JSON_TYPE or charset not in {"", "utf-8", "utf8"}:
+            raise Refused(415, f"The body must be {JSON_TYPE} in UTF-8.", {"Accept-Post": JSON_TYPE})
+        return from_body(await self._body(request))
+
+    async def _body(self, request: Request) -> bytes:
+        """The body, read no further than it may be long."""
+        too_large = HubError(Reason.TOO_LARGE, f"The body must be at most {self._max_body_bytes:,} bytes.")
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared[:20]) > self._max_body_bytes:
+            raise too_large
+        body = bytearray()
+        async for chunk in _chunks(request):
+            body += chunk
+            if len(body) > self._max_body_bytes:
+                raise too_large
+        return bytes(body)
+
+    async def _run(self, request: Request, params: Params, context: Context, media: str, *, streams: bool) -> Response:
+        try:
+            document = self._documents.parse(params.query)
+        except GraphQLError as error:
+            if streams:
+                return await self._stream(params, context)
+            return _respond(ExecutionResult(None, [public(error)]), media)
+        if document.is_ambiguous(params.operation_name):
+            return _respond(ExecutionResult(None, [graphql_error(ambiguous())]), media)
+        kind = document.operation(params.operation_name)
+        if kind is OperationType.SUBSCRIPTION:
+            if not streams:
+                raise Refused(
+                    400,
+                    f"A subscription is a stream: use a WebSocket with the subprotocol graphql-transport-ws, or "
+                    f"prefer {EVENTS_TYPE} in Accept.",
+                )
+            return await self._stream(params, context)
+        if kind is OperationType.MUTATION and request.method == "GET":
+            raise Refused(405, "A mutation must be sent by POST.", {"Allow": "POST"})
+        return _respond(await self._execute(params, context), media)
+
+    async def _execute(self, params: Params, context: Context) -> ExecutionResult:
+        try:
+            return await self._schema.execute(
+                params.query,
+                variable_values=params.variables,
+                context_value=context,
+                operation_name=params.operation_name,
+            )
+        except CannotGetOperationTypeError as error:
+            return ExecutionResult(None, [graphql_error(malformed(error.as_http_error_reason()))])
+
+    async def _stream(self, params: Params, context: Context) -> Response:
+        """What goes wrong before the first event is told in the stream, as the graphql-sse protocol wants it."""
+        if self._drain.begun:
+            raise HubError(Reason.OVERLOADED, "This process is stopping; connect again.")
+        results = await self._schema.stream(
+            params.query,
+            variable_values=params.variables,
+            context_value=context,
+            operation_name=params.operation_name,
+        )
+        return EventStream(results, self._drain)
+
+
+def _accept(request: Request) -> str:
+    return ",".join(request.headers.getlist("accept"))
+
+
+def _check_method(request: Request) -> None:
+    if request.method not in {"GET", "POST"}:
+        raise Refused(405, "GraphQL takes GET and POST.", {"Allow": "GET, POST"})
+
+
+def _check_accept(offers: list[str]) -> None:
+    if not set(offers) - {HTML_TYPE}:
+        raise Refused(406, f"Accept must allow one of {JSON_TYPE}, {GRAPHQL_TYPE} and {EVENTS_TYPE}.")
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        yield chunk
+
+
+def _respond(result: ExecutionResult, media: str) -> Response:
+    """A result as a response: `application/json` is 200 whatever came of a well-formed request, by the draft."""
+    body = body_of(result)
+    status = 200
+    if "data" not in body and media == GRAPHQL_TYPE:
+        status = STATUS[Code(body["errors"][0]["extensions"]["code"])]
+    return Response(dump_json(body), status, media_type=f"{media}; charset=utf-8")
+
+
+def _refusal(error: HubError, media: str, status: int, headers: dict[str, str] | None = None) -> Response:
+    headers = dict(headers or {})
+    seconds = retry_after_seconds(error)
+    if seconds is not None:
+        headers["Retry-After"] = str(seconds)
+    body = dump_json({"errors": [graphql_error(error).formatted]})
+    return Response(body, status, headers, media_type=f"{media}; charset=utf-8")

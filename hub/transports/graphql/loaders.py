@@ -1,0 +1,33 @@
+"""What one operation asks for more than once is read once: a data loader for each kind of look-up."""
+
+from __future__ import annotations
+
+from strawberry.dataloader import DataLoader
+
+from hub.core.app import Core
+from hub.domain.events import UnreadCount
+from hub.domain.notifications import Notification
+from hub.domain.principals import Principal
+
+
+class Loaders:
+    """Made anew for every operation: nothing outlives it, nothing is shared between callers."""
+
+    def __init__(self, core: Core, principal: Principal) -> None:
+        self._core = core
+        self._principal = principal
+        self.notifications: DataLoader[str, Notification | None] = DataLoader(self._notifications)
+        # Both fields of a user ask for it in the same turn. It isn't kept longer than that: in one document a
+        # mutation may come between two questions.
+        self.unread_counts: DataLoader[str, UnreadCount] = DataLoader(self._unread_counts, cache=False)
+
+    async def _notifications(self, ids: list[str]) -> list[Notification | BaseException | None]:
+        found = await self._core.notifications.get_many(self._principal, ids)
+        return [found.get(notification_id) for notification_id in ids]
+
+    async def _unread_counts(self, user_ids: list[str]) -> list[UnreadCount | BaseException]:
+        counts = {
+            user_id: await self._core.inbox.unread_count(self._principal, user_id)
+            for user_id in dict.fromkeys(user_ids)
+        }
+        return [counts[user_id] for user_id in user_ids]

@@ -1,0 +1,192 @@
+"""Operations over WebSockets, by the protocol graphql-transport-ws.
+
+github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. The work is Strawberry's; overridden here is what it leaves
+open. These names of its handler are not documented (its minor version is pinned, a test stands for each):
+`handle_message`, `handle_connection_init`, `handle_subscribe`, `run_operation`, `cleanup_operation`, `operations`,
+`handle_invalid_message`, `handle_task_exception`, `_get_pre_execution_close_reason`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from graphql import GraphQLError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketState
+from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
+from strawberry.http.exceptions import WebSocketDisconnected
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    ConnectionInitMessage,
+    Message,
+    SubscribeMessage,
+)
+
+from hub.core.app import Core
+from hub.domain.errors import HubError, Reason
+from hub.log import correlated, get_logger
+from hub.transports.graphql.auth import principal_of
+from hub.transports.graphql.context import Context
+from hub.transports.graphql.documents import Documents
+from hub.transports.graphql.drain import Drain
+from hub.transports.graphql.errors import CLOSE_CODE, ambiguous, graphql_error
+from hub.transports.graphql.schema import Schema
+from hub.transports.graphql.wire import dump_json, load_json
+
+log = get_logger(__name__)
+
+CORRELATION_HEADER = "x-correlation-id"
+INIT_TIMEOUT = timedelta(seconds=10)
+OPERATIONS_PER_SOCKET = 100
+SERVICE_RESTART = 1012
+"""Clients come back after this code (RFC 6455, IANA registry of close codes)."""
+_REASON_BYTES = 123
+
+
+class _Adapter(ASGIWebSocketAdapter):
+    """Starlette raises RuntimeError for what is said after a close; here that is a disconnect, or nothing."""
+
+    ws: WebSocket
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        if self.ws.application_state is not WebSocketState.CONNECTED:
+            raise WebSocketDisconnected
+        await super().send_json(message)
+
+    async def close(self, code: int, reason: str) -> None:
+        await _close(self.ws, code, reason)
+
+
+async def _close(socket: WebSocket, code: int, reason: str) -> None:
+    if socket.application_state is WebSocketState.CONNECTED:
+        await socket.close(code, reason.encode()[:_REASON_BYTES].decode(errors="ignore"))
+
+
+class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
+    view: Sockets
+    websocket: _Adapter
+
+    async def handle(self) -> None:
+        if self.view.drain.begun:
+            await self.end()
+            return
+        with self.view.drain.open(self.end):
+            await super().handle()
+
+    async def end(self) -> None:
+        """Ends everything on the socket so that the client comes back."""
+        for operation_id in list(self.operations):
+            await self.cleanup_operation(operation_id)
+        await self.websocket.close(SERVICE_RESTART, "The server is restarting.")
+
+    async def handle_message(self, message: Message) -> None:
+        fault = _fault_of(message)
+        if fault is not None:
+            await self.handle_invalid_message(fault)
+            return
+        await super().handle_message(message)
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        # A null payload is legal, and no payload at all means the same.
+        if message.get("payload", {}) is None:
+            message = {"type": "connection_init"}
+        await super().handle_connection_init(message)
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        refusal = self._refusal(message["payload"]["query"], message["payload"].get("operationName"))
+        if refusal is None or not self.connection_acknowledged or message["id"] in self.operations:
+            await super().handle_subscribe(message)
+            return
+        with correlated(self.websocket.ws.headers.get(CORRELATION_HEADER)):
+            payload = [graphql_error(refusal).formatted]
+        await self.send_message({"id": message["id"], "type": "error", "payload": payload})
+
+    def _refusal(self, query: str, operation_name: str | None) -> HubError | None:
+        if len(self.operations) >= OPERATIONS_PER_SOCKET:
+            return HubError(
+                Reason.RATE_LIMITED, f"A socket carries at most {OPERATIONS_PER_SOCKET} operations at once."
+            )
+        try:
+            document = self.view.documents.parse(query)
+        except GraphQLError:
+            return None  # told when the operation runs
+        return ambiguous() if document.is_ambiguous(operation_name) else None
+
+    async def run_operation(self, operation: Operation[Context, None]) -> None:
+        # The client's own id stands for the whole socket; without one each operation gets its own.
+        with correlated(self.websocket.ws.headers.get(CORRELATION_HEADER)):
+            await super().run_operation(operation)
+
+    async def handle_task_exception(self, error: Exception) -> None:
+        if not isinstance(error, WebSocketDisconnected):
+            log.error("graphql_socket_operation_failed", exc_info=error)
+
+    @staticmethod
+    def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
+        # Strawberry closes the socket over a syntax error. One bad operation should not end all the others.
+        del error
+        return None
+
+
+class Sockets(GraphQL[Context, None]):
+    """The endpoint for WebSockets."""
+
+    websocket_adapter_class = _Adapter
+    graphql_transport_ws_handler_class = _Handler
+
+    def __init__(self, schema: Schema, documents: Documents, core: Core, drain: Drain) -> None:
+        super().__init__(
+            schema,
+            graphql_ide=None,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
+            connection_init_wait_timeout=INIT_TIMEOUT,
+            max_subscriptions_per_connection=None,
+        )
+        self.documents = documents
+        self.drain = drain
+        self._core = core
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI application."""
+        socket = WebSocket(scope, receive=receive, send=send)
+        with correlated(socket.headers.get(CORRELATION_HEADER)):
+            try:
+                await self.run(socket)
+            except HubError as error:
+                await _close(socket, CLOSE_CODE[error.code], error.message)
+
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
+        """Core and caller, once for all operations of the socket."""
+        del response
+        return Context.fresh(self._core, await principal_of(request))
+
+    def decode_json(self, data: str | bytes) -> object:
+        """Raises JSONDecodeError for whatever can't be read, so that the socket is closed with 4400."""
+        return load_json(data if isinstance(data, str) else "")
+
+    def encode_json(self, data: object) -> str:
+        """Text, not bytes: the protocol has text frames only."""
+        return dump_json(data)
+
+
+def _fault_of(message: Any) -> str | None:
+    """What is wrong with the shape of a message; Strawberry would fall over it."""
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        return "A message must be an object with a type"
+    if message["type"] in {"subscribe", "complete"} and not (isinstance(message.get("id"), str) and message["id"]):
+        return "The id must be a text"
+    if message["type"] != "subscribe":
+        return None
+    payload = message.get("payload")
+    if not isinstance(payload, dict) or not isinstance(payload.get("query"), str) or not payload["query"]:
+        return "The payload must be an object with a query"
+    if not isinstance(payload.get("operationName"), str | None):
+        return "The operationName must be a text or null"
+    if not all(isinstance(payload.get(name), dict | None) for name in ("variables", "extensions")):
+        return "The variables and extensions must be objects or null"
+    return None

@@ -1,0 +1,135 @@
+"""The gRPC server: `hub.v1`, health and reflection on one port."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+import grpc
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
+
+from hub.core.app import Core
+from hub.log import get_logger
+from hub.rpc.v1 import notifications_pb2
+from hub.settings import GrpcSettings
+from hub.transports.grpc import auth
+from hub.transports.grpc.auth import PrincipalOf
+from hub.transports.grpc.calls import Calls, OpenStreams
+from hub.transports.grpc.dead_letters import DeadLetterRpcs
+from hub.transports.grpc.inbox import InboxRpcs
+from hub.transports.grpc.notifications import NotificationRpcs
+from hub.transports.grpc.probes import REFLECTION_SERVICES, Health, Reflection
+
+log = get_logger(__name__)
+
+SERVICES = (notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"],)
+"""Every service of `hub.v1` that is served."""
+
+READINESS_INTERVAL = timedelta(seconds=1)
+"""How often health looks at the core's readiness; an answer must take less."""
+
+
+class NotificationService(NotificationRpcs, InboxRpcs, DeadLetterRpcs):
+    """`hub.v1.NotificationService`, put together from its parts."""
+
+
+class GrpcServer:
+    """A running server. Leaves in two steps: `drain` when the process begins to stop, `stop` at the end."""
+
+    def __init__(
+        self, core: Core, settings: GrpcSettings, request_timeout: timedelta, principal_of: PrincipalOf
+    ) -> None:
+        self._core = core
+        self._streams = OpenStreams()
+        self._probes = OpenStreams()
+        names = [service.full_name for service in SERVICES]
+        self._health = Health(names, self._probes)
+        self._server = grpc.aio.server(options=_options(settings.max_message_bytes))
+        calls = Calls(request_timeout, settings.max_message_bytes, self._streams)
+        service = NotificationService(core, principal_of)
+        self._server.add_generic_rpc_handlers([calls.handlers(descriptor, service) for descriptor in SERVICES])
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if settings.reflection:
+            listed = [*names, HEALTH_SERVICE, REFLECTION_SERVICES[0]]
+            self._server.add_generic_rpc_handlers(Reflection(listed, self._probes).handlers())
+        self.port = self._server.add_insecure_port(_address(settings.host, settings.port))
+        self._readiness: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Serves; health says SERVING from the moment the core is ready."""
+        await self._health.set_serving(await self._is_ready())
+        await self._server.start()
+        # Owned by this object until `drain` cancels it.
+        self._readiness = asyncio.get_running_loop().create_task(self._follow_readiness())
+
+    async def drain(self) -> None:
+        """Health says NOT_SERVING and open streams end with a retryable UNAVAILABLE; unary calls are still served."""
+        if self._readiness is not None:
+            self._readiness.cancel()
+            await asyncio.wait([self._readiness])
+            self._readiness = None
+        # A watcher of health that does not read holds the library's lock: nobody waits for it.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READINESS_INTERVAL.total_seconds()):
+                await self._health.enter_graceful_shutdown()
+        self._streams.end()
+
+    async def stop(self, grace: timedelta) -> None:
+        """Refuses new calls at once and waits for those under way, at most `grace`."""
+        await self.drain()
+        self._probes.end()
+        await self._server.stop(grace.total_seconds())
+
+    async def set_serving(self, serving: bool) -> None:  # noqa: FBT001 - the one thing it is about
+        """What health says, until the core's readiness is next looked at."""
+        await self._health.set_serving(serving)
+
+    async def _follow_readiness(self) -> None:
+        while True:
+            await asyncio.sleep(READINESS_INTERVAL.total_seconds())
+            await self._health.set_serving(await self._is_ready())
+
+    async def _is_ready(self) -> bool:
+        try:
+            async with asyncio.timeout(READINESS_INTERVAL.total_seconds()):
+                return await self._core.ready()
+        except Exception as error:  # noqa: BLE001 - whatever it is, ready is something else
+            log.warning("readiness_unknown", error=type(error).__name__)
+            return False
+
+
+async def serve(
+    core: Core,
+    settings: GrpcSettings,
+    *,
+    request_timeout: timedelta,
+    principal_of: PrincipalOf = auth.principal_of,
+) -> GrpcServer:
+    """A started server; `port` says where it listens. Raises RuntimeError if the port is taken."""
+    server = GrpcServer(core, settings, request_timeout, principal_of)
+    await server.start()
+    return server
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _options(max_message_bytes: int) -> list[tuple[str, int]]:
+    return [
+        # Twice the limit that `calls` keeps: what is not far beyond it is refused with details, the rest by grpc itself.
+        ("grpc.max_receive_message_length", 2 * max_message_bytes),
+        # A page of the longest notifications is larger than any request; the client's own limit decides.
+        ("grpc.max_send_message_length", -1),
+        # A second hub on the same port must fail to start, not take half of the first one's calls.
+        ("grpc.so_reuseport", 0),
+        # A peer that has gone silent is noticed within half a minute, and frees its streams.
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # Clients may ping that often themselves, watching or idle, without being sent away.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.max_pings_without_data", 0),
+    ]

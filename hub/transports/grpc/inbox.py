@@ -1,0 +1,47 @@
+"""The rpcs on a user's inbox: list, count, mark all read, watch."""
+
+# ruff: noqa: D102 - methods are named after their rpcs; the protos say what each one does
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from hub.rpc.v1 import notifications_pb2 as pb
+from hub.transports.grpc import commands, schemas
+from hub.transports.grpc.auth import Context
+from hub.transports.grpc.servicer import Servicer
+
+
+class InboxRpcs(Servicer):
+    """Each parses, makes one call, and maps the answer."""
+
+    async def ListInbox(self, request: pb.ListInboxRequest, context: Context) -> pb.ListInboxResponse:
+        page = await self.core.inbox.list(
+            await self.principal_of(context), request.user_id, commands.filters(request), commands.page(request)
+        )
+        return pb.ListInboxResponse(
+            notifications=schemas.notifications(page.items), next_page_token=page.next_cursor or ""
+        )
+
+    async def GetUnreadCount(self, request: pb.GetUnreadCountRequest, context: Context) -> pb.GetUnreadCountResponse:
+        unread = await self.core.inbox.unread_count(await self.principal_of(context), request.user_id)
+        return pb.GetUnreadCountResponse(unread_count=unread.count, unread_count_capped=unread.capped)
+
+    async def MarkAllRead(self, request: pb.MarkAllReadRequest, context: Context) -> pb.MarkAllReadResponse:
+        count = await self.core.inbox.mark_all_read(
+            await self.principal_of(context),
+            request.user_id,
+            up_to=commands.given(request, "up_to"),
+            category=commands.given(request, "category"),
+        )
+        return pb.MarkAllReadResponse(count=count)
+
+    async def WatchInbox(
+        self, request: pb.WatchInboxRequest, context: Context
+    ) -> AsyncGenerator[pb.WatchInboxResponse]:
+        principal = await self.principal_of(context)
+        events = await self.core.inbox.watch(principal, request.user_id, commands.given(request, "after"))
+        async with aclosing(events):
+            async for event in events:
+                yield pb.WatchInboxResponse(event=schemas.event(event))

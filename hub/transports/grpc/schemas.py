@@ -1,0 +1,109 @@
+"""Entities to messages: what the answers of every rpc are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from hub.domain.events import Event, EventKind, InboxPosition
+from hub.domain.notifications import Attempt, Fault, Notification, OutcomeKind, Priority
+from hub.domain.status import Status
+from hub.rpc.v1 import entities_pb2, events_pb2
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Made from the names: a value without a counterpart stops the import, and with it every test.
+STATUSES = {status: entities_pb2.NotificationStatus.Value(f"NOTIFICATION_STATUS_{status.name}") for status in Status}
+PRIORITIES = {priority: entities_pb2.Priority.Value(f"PRIORITY_{priority.name}") for priority in Priority}
+OUTCOMES = {kind: entities_pb2.AttemptOutcome.Value(f"ATTEMPT_OUTCOME_{kind.name}") for kind in OutcomeKind}
+EVENT_KINDS = {kind: events_pb2.EventKind.Value(f"EVENT_KIND_{kind.name}") for kind in EventKind}
+
+
+def timestamp(moment: datetime | None) -> Timestamp | None:
+    """A moment to the millisecond; None leaves the field absent."""
+    if moment is None:
+        return None
+    # In integers: a float of seconds loses milliseconds.
+    since = moment - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds // 1000 * 1_000_000)
+
+
+def struct(metadata: dict[str, Any]) -> Struct:
+    """Metadata as protobuf has it: every number a double (integers here are at most 2^53 - 1, so none is lost)."""
+    message = Struct()
+    message.update(metadata)
+    return message
+
+
+def fault(reason: Fault | None) -> entities_pb2.Fault | None:
+    """A reason or error; None leaves the field absent."""
+    return None if reason is None else entities_pb2.Fault(code=reason.code, message=reason.message)
+
+
+def attempt(tried: Attempt) -> entities_pb2.Attempt:
+    """One attempt."""
+    return entities_pb2.Attempt(
+        number=tried.number,
+        provider=tried.provider,
+        provider_id=tried.provider_id,
+        started_at=timestamp(tried.started_at),
+        finished_at=timestamp(tried.finished_at),
+        outcome=OUTCOMES[tried.outcome],
+        error=fault(tried.error),
+    )
+
+
+def notification(entity: Notification) -> entities_pb2.Notification:
+    """A notification with the status callers see."""
+    return entities_pb2.Notification(
+        id=str(entity.id),
+        user_id=entity.user_id,
+        title=entity.title,
+        message=entity.message,
+        type=entity.type,
+        html=entity.html,
+        to=entity.to,
+        metadata=struct(entity.metadata),
+        priority=PRIORITIES[entity.priority],
+        category=entity.category,
+        status=STATUSES[entity.shown_status],
+        status_reason=fault(entity.status_reason),
+        attempts=[attempt(tried) for tried in entity.attempts],
+        scheduled_at=timestamp(entity.scheduled_at),
+        expires_at=timestamp(entity.expires_at),
+        next_attempt_at=timestamp(entity.next_attempt_at),
+        created_at=timestamp(entity.created_at),
+        updated_at=timestamp(entity.updated_at),
+        sent_at=timestamp(entity.sent_at),
+        delivered_at=timestamp(entity.delivered_at),
+        read_at=timestamp(entity.read_at),
+        version=entity.version,
+    )
+
+
+def notifications(entities: Iterable[Notification]) -> list[entities_pb2.Notification]:
+    """The items of a page, in its order."""
+    return [notification(entity) for entity in entities]
+
+
+def position(place: InboxPosition | None) -> events_pb2.InboxPosition | None:
+    """A place in an inbox; None leaves the field absent."""
+    if place is None:
+        return None
+    return events_pb2.InboxPosition(delivered_at=timestamp(place.delivered_at), id=str(place.id))
+
+
+def event(happened: Event) -> events_pb2.Event:
+    """One event of a stream."""
+    return events_pb2.Event(
+        kind=EVENT_KINDS[happened.kind],
+        notification=None if happened.notification is None else notification(happened.notification),
+        unread_count=happened.unread.count,
+        unread_count_capped=happened.unread.capped,
+        cursor=happened.cursor,
+        up_to=position(happened.up_to),
+    )

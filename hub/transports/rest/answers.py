@@ -1,0 +1,233 @@
+"""What goes out of REST: bodies built straight from the core's entities, and the models that describe them.
+
+The models only describe: nothing that goes out is validated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import Request, Response
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
+
+from hub.domain import events, notifications
+from hub.domain.events import EventKind
+from hub.domain.notifications import OutcomeKind, Priority
+from hub.domain.paging import Page
+from hub.domain.status import Status
+from hub.domain.times import format_time
+
+_JSON: TypeAdapter[Any] = TypeAdapter(Any)
+_EXAMPLE_ID = "0198d0c2-7c1e-7b3a-9f0e-3a5b6c7d8e9f"
+_EXAMPLE_CURSOR = "AaZmgCgAAAGYV1Iy0AGYV1Iy0HswmS7Kq0M0lGYlAaZmgCg"
+_TIME = {"type": "string", "format": "date-time", "examples": ["2030-01-31T08:00:00.000Z"]}
+
+Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid", "examples": [_EXAMPLE_ID]})]
+Time = Annotated[str, WithJsonSchema(_TIME)]
+TimeOrNull = Annotated[str | None, WithJsonSchema(_TIME | {"type": ["string", "null"]})]
+Cursor = Annotated[str, WithJsonSchema({"type": "string", "examples": [_EXAMPLE_CURSOR]})]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Reason(_Answer):
+    """Why something went wrong."""
+
+    code: str = Field(description="Stable, machine-readable.", examples=["RETRIES_EXHAUSTED"])
+    message: str = Field(description="A sentence for people, without addresses or content.")
+
+
+class Attempt(_Answer):
+    """One try to hand the notification to a provider."""
+
+    number: int = Field(description="From 1.")
+    provider: str = Field(description="Who was asked.")
+    provider_id: str | None = Field(description="The provider's own id for it.")
+    started_at: Time = Field(description="When the send began.")
+    finished_at: Time = Field(description="When its outcome was known.")
+    outcome: OutcomeKind = Field(description="How it ended.")
+    error: Reason | None = Field(description="Why, if it did not go well.")
+
+
+class Notification(_Answer):
+    """One message to one user through one channel."""
+
+    id: Id = Field(description="Made by the hub; the same in all protocols.")
+    user_id: str = Field(description="The person notified.", examples=["user123"])
+    title: str = Field(description="As sent.")
+    message: str = Field(description="As sent.")
+    type: str = Field(description="The channel.", examples=["email"])
+    html: str | None = Field(description="As sent; e-mail only.")
+    to: str | None = Field(description="The address that overrides the contact point.")
+    metadata: dict[str, Any] = Field(description="As sent; integral doubles come back as integers.")
+    priority: Priority = Field(description="From `metadata.priority`; `normal` by default.")
+    category: str | None = Field(description="From `metadata.category`.")
+    status: Status = Field(description="`read` while `read_at` is set and it was sent or delivered.")
+    status_reason: Reason | None = Field(description="Why it has this status, where there is something to say.")
+    attempts: list[Attempt] = Field(description="Every try so far, oldest first.")
+    scheduled_at: TimeOrNull = Field(description="Not handed out before.")
+    expires_at: TimeOrNull = Field(description="Not handed out after.")
+    next_attempt_at: TimeOrNull = Field(description="When a worker may take it up next.")
+    created_at: Time = Field(description="When the hub accepted it.")
+    updated_at: Time = Field(description="When it last changed.")
+    sent_at: TimeOrNull = Field(description="When the provider took it over.")
+    delivered_at: TimeOrNull = Field(description="When it reached the inbox or its arrival was confirmed.")
+    read_at: TimeOrNull = Field(description="When it was marked read.")
+    version: int = Field(description="Grows by one with every visible change; apply an event only if it is newer.")
+
+
+class NotificationPage(_Answer):
+    """A page of a list, newest first."""
+
+    items: list[Notification] = Field(description="At most `limit`.")
+    next_cursor: Cursor | None = Field(description="`after` of the next page; null at the end.")
+
+
+class UnreadCount(_Answer):
+    """How many items of an inbox are unread."""
+
+    unread_count: int = Field(description="Exact up to 1,000.", examples=[3])
+    unread_count_capped: bool = Field(description="Whether there are more than 1,000.")
+
+
+class Count(_Answer):
+    """How many were changed, or would be in a dry run."""
+
+    count: int = Field(description="Number of notifications.", examples=[3])
+
+
+class Place(_Answer):
+    """A place in the order of an inbox."""
+
+    delivered_at: Time = Field(description="Newest first by this,")
+    id: Id = Field(description="then by this.")
+
+
+class Event(_Answer):
+    """The `data` of one event of a stream; the same `id` and `version` may come again."""
+
+    kind: EventKind = Field(
+        description="`changed`, `removed`, `all_read`, `resync` or `heartbeat`; also the SSE `event`."
+    )
+    notification: Notification | None = Field(description="The latest version, for `changed` and `removed`.")
+    unread_count: int = Field(description="Unread items of the user's inbox, exact up to 1,000.")
+    unread_count_capped: bool = Field(description="Whether there are more than 1,000.")
+    cursor: Cursor = Field(description="Resumes after this event; also the SSE `id`.")
+    up_to: Place | None = Field(description="For `all_read`: everything up to here, inclusive, was marked read.")
+
+
+class Probe(_Answer):
+    """The answer to a probe."""
+
+    status: str = Field(description="Always `ok`.", examples=["ok"])
+
+
+class Violation(_Answer):
+    """One wrong field of the input."""
+
+    field: str = Field(description="Its dotted path.", examples=["metadata.priority"])
+    message: str = Field(description="A sentence about it.", examples=["must be low, normal or high"])
+
+
+class Problem(_Answer):
+    """Every error (RFC 9457); programs decide by `reason`."""
+
+    type: str = Field(description="Always `about:blank`: `reason` says more.", examples=["about:blank"])
+    title: str = Field(description="The phrase of the HTTP status.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="A sentence for people.")
+    code: str = Field(description="Canonical code, named as gRPC names it.", examples=["INVALID_ARGUMENT"])
+    reason: str = Field(description="What exactly; the same in all protocols.", examples=["INVALID_VALUE"])
+    violations: list[Violation] = Field(description="The wrong fields, where it is about input.")
+    metadata: dict[str, str] = Field(description="Particulars of the reason.")
+    correlation_id: str = Field(description="Quote it when you report the problem.")
+
+
+def notification_body(notification: notifications.Notification) -> dict[str, Any]:
+    """A notification as callers see it."""
+    return {
+        "id": str(notification.id),
+        "user_id": notification.user_id,
+        "title": notification.title,
+        "message": notification.message,
+        "type": notification.type,
+        "html": notification.html,
+        "to": notification.to,
+        "metadata": notification.metadata,
+        "priority": notification.priority,
+        "category": notification.category,
+        "status": notification.shown_status,
+        "status_reason": _fault_body(notification.status_reason),
+        "attempts": [_attempt_body(attempt) for attempt in notification.attempts],
+        "scheduled_at": _time(notification.scheduled_at),
+        "expires_at": _time(notification.expires_at),
+        "next_attempt_at": _time(notification.next_attempt_at),
+        "created_at": format_time(notification.created_at),
+        "updated_at": format_time(notification.updated_at),
+        "sent_at": _time(notification.sent_at),
+        "delivered_at": _time(notification.delivered_at),
+        "read_at": _time(notification.read_at),
+        "version": notification.version,
+    }
+
+
+def _attempt_body(attempt: notifications.Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "provider": attempt.provider,
+        "provider_id": attempt.provider_id,
+        "started_at": format_time(attempt.started_at),
+        "finished_at": format_time(attempt.finished_at),
+        "outcome": attempt.outcome,
+        "error": _fault_body(attempt.error),
+    }
+
+
+def _fault_body(fault: notifications.Fault | None) -> dict[str, str] | None:
+    return None if fault is None else {"code": fault.code, "message": fault.message}
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else format_time(moment)
+
+
+def unread_body(unread: events.UnreadCount) -> dict[str, Any]:
+    """An unread count as callers see it."""
+    return {"unread_count": unread.count, "unread_count_capped": unread.capped}
+
+
+def event_body(event: events.Event) -> dict[str, Any]:
+    """An event as callers see it."""
+    place = event.up_to
+    return {
+        "kind": event.kind,
+        "notification": None if event.notification is None else notification_body(event.notification),
+        **unread_body(event.unread),
+        "cursor": event.cursor,
+        "up_to": None if place is None else {"delivered_at": format_time(place.delivered_at), "id": str(place.id)},
+    }
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """Compact JSON; what the core gives out holds no lone surrogates."""
+    return _JSON.dump_json(body)
+
+
+def answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON response."""
+    return Response(encode(body), status, headers, "application/json")
+
+
+def page_answer(request: Request, page: Page) -> Response:
+    """A page, with a link to the next one that repeats the filter."""
+    cursor = page.next_cursor
+    body = {"items": [notification_body(item) for item in page.items], "next_cursor": cursor}
+    if cursor is None:
+        return answer(body)
+    query = urlencode([*((k, v) for k, v in request.query_params.items() if k != "after"), ("after", cursor)])
+    return answer(body, headers={"Link": f'<{request.url.path}?{query}>; rel="next"'})

@@ -1,0 +1,176 @@
+"""Operations on notifications, in REST."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from hub.core.app import Core
+from hub.log import correlation_id
+from hub.transports.rest import answers
+from hub.transports.rest.answers import NotificationPage, answer, notification_body, page_answer
+from hub.transports.rest.auth import Caller
+from hub.transports.rest.openapi import BODY_PROBLEMS, PREFIX, header, operation
+from hub.transports.rest.schemas import (
+    IdempotencyKey,
+    ListQuery,
+    NewNotification,
+    NotificationId,
+    StatusChange,
+    TenantListQuery,
+    UserId,
+)
+from hub.transports.rest.streams import STREAM_RESPONSE, EventStream, Streams
+
+_TAG = "notifications"
+_CREATED = {
+    "headers": {
+        "Location": header("Where it is.", f"{PREFIX}/notifications/0198d0c2-7c1e-7b3a-9f0e-3a5b6c7d8e9f"),
+        "Idempotency-Replayed": header("`true` if an earlier call with the same key made it.", "true"),
+    },
+}
+PAGE_RESPONSE = {
+    "headers": {"Link": header("The next page, if there is one.", f'<{PREFIX}/…?limit=20&after=AaZm>; rel="next"')},
+}
+
+
+class NotificationRoutes:
+    """Each handler parses, makes one call and maps the answer."""
+
+    def __init__(self, core: Core, streams: Streams) -> None:
+        self._core = core.notifications
+        self._streams = streams
+
+    def add_to(self, router: APIRouter) -> None:
+        """The routes, in the order of the contract."""
+        base, one = f"{PREFIX}/notifications", f"{PREFIX}/notifications/{{notification_id}}"
+        router.add_api_route(
+            base,
+            self.create,
+            methods=["POST"],
+            status_code=201,
+            response_model=answers.Notification,
+            responses={201: _CREATED},
+            **operation(
+                "createNotification",
+                "Create a notification",
+                _TAG,
+                "The notification; on disk, whatever becomes of the broker.",
+                problems=BODY_PROBLEMS,
+            ),
+        )
+        router.add_api_route(
+            one,
+            self.get,
+            methods=["GET"],
+            response_model=answers.Notification,
+            **operation("getNotification", "Get a notification", _TAG, "The notification.", problems=(404,)),
+        )
+        router.add_api_route(
+            base,
+            self.list_all,
+            methods=["GET"],
+            response_model=NotificationPage,
+            responses={200: PAGE_RESPONSE},
+            **operation("listNotifications", "List the tenant's notifications", _TAG, "A page."),
+        )
+        router.add_api_route(
+            f"{PREFIX}/users/{{user_id}}/notifications",
+            self.list_of_user,
+            methods=["GET"],
+            response_model=NotificationPage,
+            responses={200: PAGE_RESPONSE},
+            **operation("listUserNotifications", "List a user's notifications", _TAG, "A page.", problems=(404,)),
+        )
+        self._add_changes_to(router, one)
+
+    def _add_changes_to(self, router: APIRouter, one: str) -> None:
+        router.add_api_route(
+            f"{one}/status",
+            self.update_status,
+            methods=["PATCH"],
+            response_model=answers.Notification,
+            **operation(
+                "updateNotificationStatus",
+                "Claim a status",
+                _TAG,
+                "The notification.",
+                problems=(404, 409, *BODY_PROBLEMS),
+            ),
+        )
+        router.add_api_route(
+            f"{one}/read",
+            self.mark_read,
+            methods=["PUT"],
+            response_model=answers.Notification,
+            **operation("markRead", "Mark a notification read", _TAG, "The notification.", problems=(404, 409)),
+        )
+        router.add_api_route(
+            f"{one}/read",
+            self.mark_unread,
+            methods=["DELETE"],
+            response_model=answers.Notification,
+            **operation("markUnread", "Mark a notification unread", _TAG, "The notification.", problems=(404, 409)),
+        )
+        router.add_api_route(
+            f"{one}/stream",
+            self.watch,
+            methods=["GET"],
+            status_code=200,
+            response_class=EventStream,
+            responses={200: STREAM_RESPONSE},
+            **operation(
+                "watchNotification", "Follow a notification", _TAG, "Events until the stream ends.", problems=(404,)
+            ),
+        )
+
+    async def create(
+        self, body: NewNotification, principal: Caller, idempotency_key: IdempotencyKey = None
+    ) -> Response:
+        """It is on disk with a majority when this answers, and sent soon after.
+
+        A repeat with the same `Idempotency-Key` answers with the first call's notification in its present state.
+        """
+        created = await self._core.create(
+            principal, body.command(), idempotency_key=idempotency_key, correlation_id=correlation_id()
+        )
+        headers = {"Location": f"{PREFIX}/notifications/{created.notification.id}"}
+        if created.replayed:
+            headers["Idempotency-Replayed"] = "true"
+        return answer(notification_body(created.notification), 201, headers)
+
+    async def get(self, notification_id: NotificationId, principal: Caller) -> Response:
+        """Its present state, with every attempt so far."""
+        return answer(notification_body(await self._core.get(principal, notification_id)))
+
+    async def list_all(
+        self, request: Request, query: Annotated[TenantListQuery, Query()], principal: Caller
+    ) -> Response:
+        """Every user, every channel, every status, newest first."""
+        return page_answer(request, await self._core.list(principal, query.filters(), query.page()))
+
+    async def list_of_user(
+        self, request: Request, user_id: UserId, query: Annotated[ListQuery, Query()], principal: Caller
+    ) -> Response:
+        """Every channel, every status, newest first; empty for a user the hub has never heard of."""
+        return page_answer(request, await self._core.list_of_user(principal, user_id, query.filters(), query.page()))
+
+    async def update_status(self, notification_id: NotificationId, body: StatusChange, principal: Caller) -> Response:
+        """Callers may claim `read`, `cancelled`, `delivered`, `failed` and (from `failed`) `pending`.
+
+        Repeating a change that already holds succeeds and changes nothing.
+        """
+        return answer(notification_body(await self._core.update_status(principal, notification_id, body.status)))
+
+    async def mark_read(self, notification_id: NotificationId, principal: Caller) -> Response:
+        """Sets `read_at` on a notification that was sent or delivered; the first time counts."""
+        return answer(notification_body(await self._core.mark_read(principal, notification_id)))
+
+    async def mark_unread(self, notification_id: NotificationId, principal: Caller) -> Response:
+        """Takes `read_at` away and uncovers the status beneath."""
+        return answer(notification_body(await self._core.mark_unread(principal, notification_id)))
+
+    async def watch(self, notification_id: NotificationId, principal: Caller) -> Response:
+        """Server-sent events: a heartbeat, its present version, every later one; ends when it is removed."""
+        return await self._streams.open(await self._core.watch(principal, notification_id))

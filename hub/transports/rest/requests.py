@@ -1,0 +1,201 @@
+"""What every operation's request goes through before its handler: Accept, query, deadline, size, type and syntax."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any, ClassVar, NoReturn
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from hub.core.deadlines import deadline
+from hub.domain.errors import HubError, Reason, Violation, invalid
+from hub.settings import Settings
+from hub.transports.rest.errors import LONGEST_NAME, MOST_VIOLATIONS
+
+JSON = "application/json"
+_JSON_TYPE = re.compile(r"application/(?:json|[\w.!#$&^-]+\+json)", re.ASCII | re.IGNORECASE)
+_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
+_QUALITY = re.compile(r"q\s*=\s*([01](?:\.\d{0,3})?)", re.ASCII | re.IGNORECASE)
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class OperationRoute(APIRoute):
+    """The route of one operation."""
+
+    request_timeout: ClassVar[timedelta]
+    max_body_bytes: ClassVar[int]
+
+    def get_route_handler(self) -> Handler:
+        """FastAPI's handler behind our checks, all of it under the operation's deadline."""
+        operate = super().get_route_handler()
+        offered = self._media_type()
+        known = self._query_names()
+        body_field = self.body_field
+        needs_body = body_field is not None and body_field.field_info.is_required()
+
+        async def handle(request: Request) -> Response:
+            async with deadline(self.request_timeout):
+                check_accept(request, offered)
+                check_query(request, known)
+                check_length(request, self.max_body_bytes)
+                if body_field is not None:
+                    request = await _with_json(request, self.max_body_bytes, needed=needs_body)
+                return await operate(request)
+
+        return handle
+
+    def _media_type(self) -> str:
+        declared = self.response_class.media_type if isinstance(self.response_class, type) else None
+        return declared or JSON
+
+    def _query_names(self) -> frozenset[str]:
+        names: set[str] = set()
+        for field in self.dependant.query_params:
+            annotation = field.field_info.annotation
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                names |= annotation.model_fields.keys()
+            else:
+                names.add(field.alias)
+        return frozenset(names)
+
+
+def route_class(settings: Settings) -> type[OperationRoute]:
+    """The class of routes that keep to these settings."""
+
+    class Bound(OperationRoute):
+        request_timeout = settings.request_timeout
+        max_body_bytes = settings.http.max_body_bytes
+
+    return Bound
+
+
+def check_accept(request: Request, offered: str) -> None:
+    """406 unless the caller takes what this operation gives (RFC 9110, section 12.5.1)."""
+    accept = ",".join(request.headers.getlist("accept"))
+    if accept.strip() and not accepts(accept, offered):
+        raise HTTPException(406, f"This operation answers with {offered} only.")
+
+
+def accepts(accept: str, offered: str) -> bool:
+    """Whether an Accept header has a quality above zero for a media type; the most specific range decides."""
+    qualities: dict[str, float] = {}
+    for item in accept.lower().split(","):
+        media_range, _, parameters = item.partition(";")
+        quality = _QUALITY.search(parameters)
+        qualities[media_range.strip()] = float(quality.group(1)) if quality else 1.0
+    ranges = (offered, offered.partition("/")[0] + "/*", "*/*")
+    return next((qualities[media_range] for media_range in ranges if media_range in qualities), 0.0) > 0
+
+
+def check_query(request: Request, known: frozenset[str]) -> None:
+    """Refuses query parameters that are unknown or given twice: either is a mistake that would pass unseen."""
+    if not request.scope["query_string"]:
+        return
+    names = [name for name, _ in request.query_params.multi_items()]
+    violations = {name: "is not a known query parameter" for name in names if name not in known}
+    violations |= {name: "must be given once" for name in known if names.count(name) > 1}
+    if violations:
+        found = list(violations.items())[:MOST_VIOLATIONS]
+        raise invalid(*(Violation(name[:LONGEST_NAME], message) for name, message in found))
+
+
+def check_length(request: Request, limit: int) -> None:
+    """Refuses a body that says itself that it is too large, before any of it is read."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:20]) > limit:
+        raise too_large(limit)
+
+
+def too_large(limit: int) -> HubError:
+    """The refusal of a body beyond the limit."""
+    return HubError(Reason.TOO_LARGE, f"The body must be at most {limit:,} bytes.")
+
+
+class _Decoded(Request):
+    """A request whose body was read and decoded before FastAPI asks for it."""
+
+    def __init__(self, request: Request, raw: bytes, content: Any) -> None:
+        super().__init__(request.scope, request.receive)
+        self._raw = raw
+        self._content = content
+
+    async def body(self) -> bytes:
+        return self._raw
+
+    async def json(self) -> Any:
+        return self._content
+
+
+async def _with_json(request: Request, limit: int, *, needed: bool) -> Request:
+    raw = await _read(request, limit)
+    if not raw:
+        if needed:
+            raise malformed("The body is empty; a JSON object is expected.")
+        return _Decoded(request, raw, None)
+    _check_content_type(request.headers.get("content-type", ""))
+    return _Decoded(request, raw, decode_json(raw))
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    """The whole body; stops as soon as it is beyond the limit, also where its length was not declared."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise too_large(limit)
+    return bytes(body)
+
+
+def _check_content_type(content_type: str) -> None:
+    media_type = content_type.partition(";")[0].strip()
+    charset = _CHARSET.search(content_type)
+    if _JSON_TYPE.fullmatch(media_type) is None or (charset and charset.group(1).lower() not in {"utf-8", "utf8"}):
+        raise HTTPException(415, "The body must be JSON in UTF-8: application/json or application/…+json.")
+
+
+def malformed(sentence: str) -> HubError:
+    """The refusal of a body that is not the JSON it claims to be."""
+    return HubError(Reason.MALFORMED, sentence)
+
+
+def decode_json(raw: bytes) -> Any:
+    """JSON by RFC 8259, or MALFORMED. Lone surrogates and huge numbers get through: the core refuses them by name."""
+    try:
+        return _decode(raw.decode())
+    except json.JSONDecodeError as error:
+        raise malformed(f"The body is not JSON: {error.msg} at character {error.pos}.") from None
+    except _ConstantError as error:
+        raise malformed(f"The body is not JSON: it holds {error}.") from None
+    except UnicodeDecodeError:
+        raise malformed("The body is not UTF-8.") from None
+    except RecursionError:
+        raise malformed("The body is nested too deeply.") from None
+
+
+def _decode(text: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except (json.JSONDecodeError, _ConstantError):
+        raise
+    except ValueError:
+        # An integer of more digits than Python converts. As a double it is beyond every limit all the same.
+        return _LENIENT_DECODER.decode(text)
+
+
+class _ConstantError(ValueError):
+    """NaN or an infinity, which Python's parser would take."""
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _ConstantError(name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_LENIENT_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=float)

@@ -1,0 +1,235 @@
+"""GraphQL, spoken over HTTP, and over graphql-transport-ws for subscriptions."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from tests.contract.drivers import Body, Refused
+
+FAULT = "{ code message }"
+NOTIFICATION = f"""{{
+  id userId title message type html to metadata priority category status statusReason {FAULT}
+  attempts {{ number provider providerId startedAt finishedAt outcome error {FAULT} }}
+  scheduledAt expiresAt nextAttemptAt createdAt updatedAt sentAt deliveredAt readAt version
+}}"""
+PAGE = f"{{ edges {{ cursor node {NOTIFICATION} }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }}"
+EVENT = f"{{ kind cursor unreadCount unreadCountCapped upTo {{ deliveredAt id }} notification {NOTIFICATION} }}"
+FILTERS = {
+    "status": "NotificationStatus",
+    "type": "String",
+    "category": "String",
+    "unread": "Boolean",
+    "user_id": "String",
+    "created_after": "DateTime",
+    "created_before": "DateTime",
+    "first": "Int",
+    "after": "String",
+}
+ENUMS = {"status", "priority", "outcome", "kind"}
+
+
+class GraphqlDriver:
+    """`/graphql`."""
+
+    name = "graphql"
+
+    def __init__(self, client: httpx2.AsyncClient, socket_url: str) -> None:
+        self._client = client
+        self._socket_url = socket_url
+
+    async def create(self, command: Body, key: str | None = None) -> tuple[Body, bool]:
+        given = command if key is None else {**command, "idempotency_key": key}
+        payload = await self._mutate("createNotification", given, f"notification {NOTIFICATION} idempotencyReplayed")
+        return payload["notification"], payload["idempotency_replayed"]
+
+    async def get(self, notification_id: str) -> Body:
+        data = await self._run(f"query($id: ID!) {{ notification(id: $id) {NOTIFICATION} }}", {"id": notification_id})
+        if data["notification"] is None:
+            # Look-ups of what does not exist give null, without an error: that is this protocol's NOT_FOUND.
+            raise Refused("NOT_FOUND", "NOT_FOUND", correlation_id="(none)")
+        found: Body = data["notification"]
+        return found
+
+    async def list(self, **arguments: Any) -> Body:
+        return await self._list("notifications", None, arguments)
+
+    async def list_of_user(self, user_id: str, **arguments: Any) -> Body:
+        return await self._list("notifications", user_id, arguments)
+
+    async def inbox(self, user_id: str, **arguments: Any) -> Body:
+        return await self._list("inbox", user_id, arguments)
+
+    async def unread_count(self, user_id: str) -> Body:
+        data = await self._run("query($id: ID!) { user(id: $id) { unreadCount unreadCountCapped } }", {"id": user_id})
+        found: Body = data["user"]
+        return found
+
+    async def update_status(self, notification_id: str, status: str) -> Body:
+        given = {"id": notification_id, "status": status.upper()}
+        return await self._notification("updateNotificationStatus", given)
+
+    async def mark_read(self, notification_id: str) -> Body:
+        return await self._notification("markRead", {"id": notification_id})
+
+    async def mark_unread(self, notification_id: str) -> Body:
+        return await self._notification("markUnread", {"id": notification_id})
+
+    async def mark_all_read(self, user_id: str, **arguments: Any) -> int:
+        return int((await self._mutate("markAllRead", {"user_id": user_id, **arguments}, "count"))["count"])
+
+    async def dead_letters(self, **arguments: Any) -> Body:
+        return await self._list("deadLetters", None, arguments)
+
+    async def replay(self, **selection: Any) -> int:
+        return int((await self._mutate("replayDeadLetters", _selection(selection), "count"))["count"])
+
+    async def purge(self, **selection: Any) -> int:
+        return int((await self._mutate("purgeDeadLetters", _selection(selection), "count"))["count"])
+
+    @asynccontextmanager
+    async def watch(self, user_id: str, after: str | None = None) -> AsyncIterator[AsyncIterator[Body]]:
+        document = (
+            f"subscription($user: String!, $after: String) {{ inboxEvents(userId: $user, after: $after) {EVENT} }}"
+        )
+        async with self._subscribe(document, {"user": user_id, "after": after}, "inbox_events") as events:
+            yield events
+
+    @asynccontextmanager
+    async def watch_one(self, notification_id: str) -> AsyncIterator[AsyncIterator[Body]]:
+        document = f"subscription($id: ID!) {{ notificationEvents(id: $id) {EVENT} }}"
+        async with self._subscribe(document, {"id": notification_id}, "notification_events") as events:
+            yield events
+
+    async def _notification(self, mutation: str, given: Body) -> Body:
+        found: Body = (await self._mutate(mutation, given, f"notification {NOTIFICATION}"))["notification"]
+        return found
+
+    async def _mutate(self, mutation: str, given: Body, selection: str) -> Body:
+        kind = mutation[0].upper() + mutation[1:] + "Input"
+        document = f"mutation($input: {kind}!) {{ {mutation}(input: $input) {{ {selection} }} }}"
+        data = await self._run(document, {"input": _camel_keys(given)})
+        payload: Body = data[_snake(mutation)]
+        return payload
+
+    async def _list(self, name: str, user_id: str | None, arguments: Body) -> Body:
+        given = {"first" if key == "limit" else key: value for key, value in arguments.items()}
+        given.setdefault("first", 20)
+        if given.get("status") is not None:
+            given["status"] = given["status"].upper()
+        variables = {_camel(key): value for key, value in given.items()}
+        declared = "".join(f"${_camel(key)}: {FILTERS[key]} " for key in given)
+        passed = ", ".join(f"{_camel(key)}: ${_camel(key)}" for key in given)
+        inner = f"{name}({passed}) {PAGE}"
+        if user_id is None:
+            page = (await self._run(f"query({declared}) {{ {inner} }}", variables))[_snake(name)]
+        else:
+            document = f"query($user: ID! {declared}) {{ user(id: $user) {{ {inner} }} }}"
+            found = (await self._run(document, {"user": user_id, **variables}))["user"]
+            if found is None:
+                raise Refused("INVALID_ARGUMENT", "INVALID_VALUE", ("user_id",))
+            page = found[_snake(name)]
+        return _as_page(page)
+
+    async def _run(self, document: str, variables: Body) -> Body:
+        response = await self._client.post(
+            "/graphql",
+            json={"query": document, "variables": variables},
+            headers={"Accept": "application/graphql-response+json"},
+        )
+        body = response.json()
+        if body.get("errors"):
+            error = body["errors"][0]
+            assert error["extensions"]["correlation_id"] == response.headers["x-correlation-id"]
+            raise _refusal(error)
+        data: Body = _canonical(body["data"])
+        return data
+
+    @asynccontextmanager
+    async def _subscribe(self, document: str, variables: Body, name: str) -> AsyncIterator[AsyncIterator[Body]]:
+        async with connect(self._socket_url, subprotocols=[Subprotocol("graphql-transport-ws")]) as socket:
+            await socket.send(json.dumps({"type": "connection_init", "payload": None}))
+            assert json.loads(await socket.recv())["type"] == "connection_ack"
+            payload = {"query": document, "variables": variables}
+            await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
+            first = _message(await socket.recv())
+            yield _events(socket, first, name)
+
+
+def _message(raw: str | bytes) -> Body:
+    message: Body = json.loads(raw)
+    if message["type"] == "error":
+        raise _refusal(message["payload"][0])
+    return message
+
+
+async def _events(socket: ClientConnection, first: Body, name: str) -> AsyncIterator[Body]:
+    message = first
+    while message["type"] == "next":
+        if message["payload"].get("errors"):
+            raise _refusal(message["payload"]["errors"][0])
+        yield _canonical(message["payload"]["data"])[name]
+        message = _message(await socket.recv())
+    assert message["type"] == "complete"
+
+
+def _refusal(error: Body) -> Refused:
+    extensions = error["extensions"]
+    return Refused(
+        extensions["code"],
+        extensions["reason"],
+        tuple("limit" if v["field"] == "first" else v["field"] for v in extensions.get("violations") or ()),
+        extensions.get("metadata") or {},
+        extensions["correlation_id"],
+    )
+
+
+def _as_page(page: Body) -> Body:
+    edges, info = page["edges"], page["page_info"]
+    cursors = [edge["cursor"] for edge in edges]
+    assert [info["start_cursor"], info["end_cursor"]] == ([cursors[0], cursors[-1]] if cursors else [None, None])
+    return {
+        "items": [edge["node"] for edge in edges],
+        "next_cursor": info["end_cursor"] if info["has_next_page"] else None,
+    }
+
+
+def _selection(selection: Body) -> Body:
+    if selection.get("filter", {}).get("status"):
+        return {**selection, "filter": {**selection["filter"], "status": selection["filter"]["status"].upper()}}
+    return selection
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?=[A-Z])", "_", name).lower()
+
+
+def _camel_keys(given: Body) -> Body:
+    """Input in GraphQL's case; metadata is the caller's own."""
+    return {
+        _camel(name): _camel_keys(value) if isinstance(value, dict) and name != "metadata" else value
+        for name, value in given.items()
+    }
+
+
+def _canonical(value: Any, name: str = "") -> Any:
+    """An answer in REST's case, enums lower-case; metadata is the caller's own."""
+    if name == "metadata":
+        return value
+    if isinstance(value, dict):
+        return {_snake(key): _canonical(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return value.lower() if name in ENUMS and isinstance(value, str) else value

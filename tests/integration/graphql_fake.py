@@ -1,0 +1,252 @@
+"""A core in memory with the methods of the real one, and a real server in front of the GraphQL application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import cast
+from uuid import UUID
+
+import uvicorn
+
+from hub.core.app import Core
+from hub.core.dead_letters import Selection
+from hub.core.notifications import Created
+from hub.domain.errors import HubError, Reason, Violation, invalid, invalid_field, not_found
+from hub.domain.events import Event, EventKind, InboxPosition, UnreadCount
+from hub.domain.ids import new_id, parse_id
+from hub.domain.notifications import Attempt, Fault, NewNotification, Notification, OutcomeKind, Priority
+from hub.domain.paging import Filter, ListKind, Page, PageRequest, Position, encode_cursor
+from hub.domain.principals import Principal
+from hub.domain.status import Status
+from hub.settings import HttpSettings, Settings
+from hub.transports.graphql.app import GraphQLApp, build
+
+MOMENT = datetime(2030, 1, 31, 8, 0, 0, 123000, tzinfo=UTC)
+MAX_BODY_BYTES = 200_000
+
+
+def a_notification(**changes: object) -> Notification:
+    plain = Notification(
+        id=new_id(),
+        tenant="default",
+        user_id="user123",
+        title="Welcome!",
+        message="Welcome to our platform",
+        type="email",
+        html=None,
+        to=None,
+        metadata={"n": 1},
+        priority=Priority.HIGH,
+        category="welcome",
+        status=Status.RETRYING,
+        status_reason=Fault("TIMEOUT", "No answer."),
+        attempts=(Attempt(1, "smtp", None, MOMENT, MOMENT, OutcomeKind.TEMPORARY, Fault("TIMEOUT", "No answer.")),),
+        scheduled_at=None,
+        expires_at=None,
+        next_attempt_at=MOMENT,
+        created_at=MOMENT,
+        updated_at=MOMENT,
+        sent_at=None,
+        delivered_at=None,
+        read_at=None,
+        version=3,
+        correlation_id="",
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def an_event(kind: EventKind, **parts: object) -> Event:
+    return replace(Event(kind, "cursor", UnreadCount(2, capped=False)), **parts)  # type: ignore[arg-type]
+
+
+@dataclass
+class FakeFeed:
+    """One open stream; the test puts events in and sees whether it was closed."""
+
+    events: asyncio.Queue[Event | Exception | None] = field(default_factory=asyncio.Queue)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def stream(self) -> AsyncGenerator[Event, None]:
+        self.opened.set()
+        try:
+            yield an_event(EventKind.HEARTBEAT)
+            while (event := await self.events.get()) is not None:
+                if isinstance(event, Exception):
+                    raise event
+                yield event
+        finally:
+            self.closed.set()
+
+
+@dataclass
+class FakeNotifications:
+    known: dict[UUID, Notification] = field(default_factory=dict)
+    commands: list[NewNotification] = field(default_factory=list)
+    correlation_ids: list[str] = field(default_factory=list)
+    filters: list[Filter] = field(default_factory=list)
+    look_ups: list[list[str]] = field(default_factory=list)
+    feeds: list[FakeFeed] = field(default_factory=list)
+    cancelled: int = 0
+
+    async def create(
+        self, principal: Principal, command: NewNotification, *, idempotency_key: str | None, correlation_id: str
+    ) -> Created:
+        self.commands.append(command)
+        self.correlation_ids.append(correlation_id)
+        match command.title:
+            case "defect":
+                raise RuntimeError("secret detail")
+            case "invalid":
+                raise invalid(Violation("metadata.priority", "must be low, normal or high"))
+            case "overloaded":
+                raise HubError(Reason.OVERLOADED, "Too many.", retry_after=timedelta(seconds=1.5))
+            case "slow":
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError:
+                    self.cancelled += 1
+                    raise
+            case _:
+                pass
+        made = a_notification(title=command.title, status=Status.PENDING, metadata=command.metadata)
+        self.known[made.id] = made
+        return Created(made, replayed=idempotency_key == "again")
+
+    async def get_many(self, principal: Principal, notification_ids: list[str]) -> Mapping[str, Notification]:
+        self.look_ups.append(notification_ids)
+        found = {text: self.known.get(parsed) for text in notification_ids if (parsed := parse_id(text))}
+        return {text: notification for text, notification in found.items() if notification}
+
+    async def list(self, principal: Principal, filters: Filter, page: PageRequest) -> Page:
+        self.filters.append(filters)
+        if page.after == "spoiled":
+            raise invalid_field("after", "is not a cursor of this list and filter", Reason.INVALID_CURSOR)
+        items = tuple(self.known.values())[: page.limit]
+        places = [Position(item.created_at, item.id) for item in items]
+        cursors = tuple(encode_cursor(ListKind.NOTIFICATIONS, ("default", None), filters, place) for place in places)
+        return Page(items, cursors, has_next=True, has_previous=False)
+
+    async def list_of_user(self, principal: Principal, user_id: str, filters: Filter, page: PageRequest) -> Page:
+        return await self.list(principal, filters, page)
+
+    async def update_status(self, principal: Principal, notification_id: str, target: Status) -> Notification:
+        found = await self._load(notification_id)
+        if target is Status.SENT:
+            raise HubError(Reason.ILLEGAL_TRANSITION, "No.", metadata={"from": "pending", "to": "sent"})
+        return replace(found, status=target)
+
+    async def mark_read(self, principal: Principal, notification_id: str) -> Notification:
+        return replace(await self._load(notification_id), status=Status.SENT, read_at=MOMENT)
+
+    async def mark_unread(self, principal: Principal, notification_id: str) -> Notification:
+        return replace(await self._load(notification_id), status=Status.SENT, read_at=None)
+
+    async def watch(self, principal: Principal, notification_id: str) -> AsyncGenerator[Event, None]:
+        await self._load(notification_id)
+        self.feeds.append(FakeFeed())
+        return self.feeds[-1].stream()
+
+    async def _load(self, notification_id: str) -> Notification:
+        found = await self.get_many(cast("Principal", None), [notification_id])
+        if not found:
+            raise not_found("The notification")
+        return found[notification_id]
+
+
+@dataclass
+class FakeInbox:
+    notifications: FakeNotifications
+    feeds: list[FakeFeed] = field(default_factory=list)
+    counts: int = 0
+
+    async def list(self, principal: Principal, user_id: str, filters: Filter, page: PageRequest) -> Page:
+        return await self.notifications.list(principal, filters, page)
+
+    async def unread_count(self, principal: Principal, user_id: str) -> UnreadCount:
+        self.counts += 1
+        return UnreadCount(1000, capped=True)
+
+    async def mark_all_read(
+        self, principal: Principal, user_id: str, *, up_to: str | None = None, category: str | None = None
+    ) -> int:
+        return 7
+
+    async def watch(self, principal: Principal, user_id: str, after: str | None) -> AsyncGenerator[Event, None]:
+        if after == "spoiled":
+            raise invalid_field("after", "is not a cursor of this list and filter", Reason.INVALID_CURSOR)
+        self.feeds.append(FakeFeed())
+        return self.feeds[-1].stream()
+
+
+@dataclass
+class FakeDeadLetters:
+    notifications: FakeNotifications
+    selections: list[tuple[Selection, bool]] = field(default_factory=list)
+
+    async def list(self, principal: Principal, filters: Filter, page: PageRequest) -> Page:
+        return await self.notifications.list(principal, filters, page)
+
+    async def replay(self, principal: Principal, selection: Selection, *, dry_run: bool) -> int:
+        self.selections.append((selection, dry_run))
+        return 3
+
+    async def purge(self, principal: Principal, selection: Selection, *, dry_run: bool) -> int:
+        self.selections.append((selection, dry_run))
+        return 4
+
+
+@dataclass
+class FakeCore:
+    notifications: FakeNotifications
+    inbox: FakeInbox
+    dead_letters: FakeDeadLetters
+
+    @classmethod
+    def new(cls) -> FakeCore:
+        notifications = FakeNotifications()
+        return cls(notifications, FakeInbox(notifications), FakeDeadLetters(notifications))
+
+
+@dataclass
+class Running:
+    """The application on a free port."""
+
+    core: FakeCore
+    app: GraphQLApp
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/graphql"
+
+    @property
+    def socket_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/graphql"
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Running]:
+    core = FakeCore.new()
+    settings = Settings(http=HttpSettings(max_body_bytes=MAX_BODY_BYTES), request_timeout=timedelta(seconds=1))
+    app = build(cast("Core", core), settings)
+    config = uvicorn.Config(app, port=0, lifespan="off", log_level="warning", ws_per_message_deflate=False)
+    server = uvicorn.Server(config)
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        try:
+            yield Running(core, app, port)
+        finally:
+            await app.drain()
+            server.should_exit = True
+            await serving
+
+
+ALL_READ = an_event(EventKind.ALL_READ, up_to=InboxPosition(MOMENT, UUID(int=7)))

@@ -1,0 +1,77 @@
+"""The OpenAPI document is complete, and the committed one is the one the code gives."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.transports.rest.export import openapi_json
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
+OPERATIONS = {
+    "createNotification": "POST /api/v1/notifications",
+    "getNotification": "GET /api/v1/notifications/{notification_id}",
+    "listNotifications": "GET /api/v1/notifications",
+    "listUserNotifications": "GET /api/v1/users/{user_id}/notifications",
+    "updateNotificationStatus": "PATCH /api/v1/notifications/{notification_id}/status",
+    "markRead": "PUT /api/v1/notifications/{notification_id}/read",
+    "markUnread": "DELETE /api/v1/notifications/{notification_id}/read",
+    "watchNotification": "GET /api/v1/notifications/{notification_id}/stream",
+    "listInbox": "GET /api/v1/users/{user_id}/inbox",
+    "getUnreadCount": "GET /api/v1/users/{user_id}/inbox/unread-count",
+    "markAllRead": "POST /api/v1/users/{user_id}/inbox/read",
+    "watchInbox": "GET /api/v1/users/{user_id}/inbox/stream",
+    "listDeadLetters": "GET /api/v1/dead-letters",
+    "replayDeadLetters": "POST /api/v1/dead-letters/replay",
+    "purgeDeadLetters": "POST /api/v1/dead-letters/purge",
+    "livez": "GET /livez",
+    "readyz": "GET /readyz",
+}
+
+
+@pytest.fixture(scope="module")
+def document() -> Any:
+    return json.loads(openapi_json())
+
+
+def test_the_committed_document_is_current():
+    assert COMMITTED.read_text(encoding="utf-8") == openapi_json(), "run: python -m hub export-schema openapi"
+
+
+def test_all_operations(document):
+    found = {
+        operation["operationId"]: f"{method.upper()} {path}"
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert found == OPERATIONS
+
+
+def test_nothing_is_left_undescribed(document):
+    assert document["openapi"].startswith("3.1.")
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            assert operation["summary"]
+            assert operation["description"]
+            assert not [key for key in operation if key.startswith("x-")]
+            assert {"422", "500", "503", "504"} <= operation["responses"].keys()
+    for schema in document["components"]["schemas"].values():
+        assert schema["description"]
+        assert all("description" in field for field in schema.get("properties", {}).values())
+
+
+def test_every_reference_resolves(document):
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            reference = node.get("$ref")
+            if isinstance(reference, str):
+                _, section, name = reference.removeprefix("#/").split("/")
+                assert name in document["components"][section]
+            for value in node.values():
+                walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value)
+
+    walk(document)
