@@ -34,7 +34,8 @@ class HubProcess:
     def __init__(self, role: str, env: Mapping[str, str]) -> None:
         self.role = role
         self._env = env
-        self._log = tempfile.NamedTemporaryFile(mode="w+", prefix=f"hub-{role}-", suffix=".log", delete=False)
+        descriptor, self._log_path = tempfile.mkstemp(prefix=f"hub-{role}-", suffix=".log")
+        self._log = os.fdopen(descriptor, "w")
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -45,7 +46,7 @@ class HubProcess:
 
     def log_text(self) -> str:
         """All it has said so far."""
-        return Path(self._log.name).read_text(encoding="utf-8")
+        return Path(self._log_path).read_text(encoding="utf-8")
 
     async def start(self, *, wait: bool = True) -> None:
         """Starts it and waits until it says that it is ready."""
@@ -87,7 +88,7 @@ class HubProcess:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
         self._log.close()
-        Path(self._log.name).unlink()
+        Path(self._log_path).unlink()
 
 
 def _clean_environment() -> dict[str, str]:

@@ -9,7 +9,8 @@ from typing import Annotated, Self
 from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 
 from hub.channels.mail import canonical_address, one_line
-from hub.channels.settings import LOOPBACK, ChannelSettings, Duration
+from hub.channels.settings import LOOPBACK, ChannelSettings
+from hub.settings import Seconds
 
 
 class Security(StrEnum):
@@ -47,13 +48,13 @@ class EmailSettings(ChannelSettings):
     """Name shown beside it."""
     hello_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:\[\]-]{1,253}$")] | None = None
     """Name given in EHLO; by default this machine's host name."""
-    connect_timeout: Duration = timedelta(seconds=10)
+    connect_timeout: Seconds = timedelta(seconds=10)
     """How long connecting may take, greeting included."""
-    reply_timeout: Duration = timedelta(seconds=20)
+    reply_timeout: Seconds = timedelta(seconds=20)
     """How long the server may take for each reply; the send timeout bounds them all together."""
     max_connections: Annotated[int, Field(ge=1, le=1000)] = 24
     """Connections one process has open at most; by default as many as its three priorities can use."""
-    idle_timeout: Duration = timedelta(seconds=30)
+    idle_timeout: Seconds = timedelta(seconds=30)
     """Unused connections are closed after this long."""
     mails_per_connection: Annotated[int, Field(ge=1)] = 100
     """A connection is closed after so many mails: servers have such limits too."""

@@ -5,24 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from hub.domain.retry import OnAmbiguous, RetryPolicy
 from hub.settings import Seconds
-
-
-def _plain_number(value: object) -> object:
-    """Environment variables are texts, and `5` is no duration to pydantic as long as it is one."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-Duration = Annotated[Seconds, BeforeValidator(_plain_number)]
-"""A number of seconds, or ISO 8601 such as `PT1H`."""
 
 EARLIER = 0.9
 """A channel gives up at this share of its send timeout: it knows how far it got, the worker's cancel does not."""
@@ -38,9 +24,9 @@ class ChannelSettings(BaseModel):
 
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
     """Sends one worker process has under way at most, for each priority."""
-    send_timeout: Duration = timedelta(seconds=25)
+    send_timeout: Seconds = timedelta(seconds=25)
     """How long one attempt may take; must be under half of `HUB_PIPELINE__LEASE`."""
-    give_up_after: Duration = timedelta(hours=24)
+    give_up_after: Seconds = timedelta(hours=24)
     """How long after its first attempt a notification is given up."""
     on_ambiguous: OnAmbiguous = OnAmbiguous.RESEND
     """`resend`, or `hold`: what may have been taken is never sent again and ends as OUTCOME_UNKNOWN."""

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from hub.channels.settings import LOOPBACK, ChannelSettings, Duration
+from hub.channels.settings import LOOPBACK, ChannelSettings
+from hub.settings import Seconds
 
 
 class SmsSettings(ChannelSettings):
@@ -22,11 +23,11 @@ class SmsSettings(ChannelSettings):
     """The password of the log-in."""
     sender: Annotated[str, Field(pattern=r"^(\+[0-9]{2,15}|[0-9]{3,8}|[A-Za-z0-9 ]{1,11})$")]
     """A number in E.164, a short code, or a name of at most 11 letters and digits."""
-    connect_timeout: Duration = timedelta(seconds=10)
+    connect_timeout: Seconds = timedelta(seconds=10)
     """How long connecting may take; the send timeout bounds the whole attempt."""
-    idle_timeout: Duration = timedelta(seconds=5)
+    idle_timeout: Seconds = timedelta(seconds=5)
     """Unused connections are closed after this long; shortly, as a request over one just closed is ambiguous."""
-    give_up_after: Duration = timedelta(hours=1)
+    give_up_after: Seconds = timedelta(hours=1)
     """How long after its first attempt a notification is given up."""
 
     @field_validator("base_url")

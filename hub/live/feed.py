@@ -159,7 +159,7 @@ class LiveFeed:
             await stream.pause(_RETRY_SECONDS * (0.5 + random.random()))  # noqa: S311 - spreads load, keeps no secret
             return [topic.event(EventKind.HEARTBEAT, stream.progress)]
         if found is None:
-            stream.progress = Progress(began, began)
+            stream.begin(Progress(began, began), behind=False)
             return [topic.event(EventKind.RESYNC, stream.progress)]
         events = [event for notification in found if (event := _replayed(topic, stream, notification)) is not None]
         stream.progress = Progress(stream.progress.at, max(stream.progress.complete, began))

@@ -116,7 +116,8 @@ class Healing:
         batch: dict[Owner, Pending] = {}
         for topic in topics:
             since = topic.progress.since
-            unknown = topic.unknown(trace for trace in traces.get(topic.user_id, ()) if trace.updated_at > since)
+            recent = [trace for trace in traces.get(topic.user_id, ()) if trace.updated_at > since]
+            unknown = topic.unknown(recent, started)
             pending = Pending(singles=topic.watched)
             if len(unknown) > MOST_CHANGES or started - topic.progress.complete > LONGEST_ABSENCE:
                 topic.unread = await self._reading.unread(topic)

@@ -39,16 +39,17 @@ class Stream:
         """It has to read what changed since `progress` before it may go on."""
         self.progress = Progress(datetime.min, datetime.min)  # noqa: DTZ901 - replaced by `begin` before it is used
         self.owner = (tenant, user_id)
-        self._floor: datetime | None = None
+        self.floor: datetime | None = None
+        """What changed until then and is found by looking again is none of its business."""
         self._queue: deque[Told] = deque()
         self._sent: OrderedDict[UUID, int] = OrderedDict()
         self._awake = asyncio.Event()
 
     def begin(self, progress: Progress, *, behind: bool) -> None:
-        """Starts there: `behind` with a replay, otherwise what changed earlier is none of its business."""
+        """Starts there: `behind` with a replay, otherwise with what changes from now on."""
         self.progress = progress
         self.behind = self.behind or behind
-        self._floor = None if behind else progress.at
+        self.floor = None if behind else progress.at
 
     def offer(self, told: Told) -> None:
         """Queues an event. A reader too slow for its queue loses it and falls behind, which replays everything."""
@@ -98,7 +99,7 @@ class Stream:
         """The event as this reader gets it; None if it knows that version, or a later one."""
         found = told.event.notification
         if found is not None:
-            old = told.found and self._floor is not None and found.updated_at <= self._floor
+            old = told.found and self.floor is not None and found.updated_at <= self.floor
             if (old and self.only is None) or not self.remember(found):
                 return None
         at = max(self.progress.at, told.progress.at)

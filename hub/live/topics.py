@@ -18,6 +18,8 @@ from hub.store.inbox import Latest, Trace
 
 CLOCKS_DIFFER = timedelta(seconds=2)
 """By how much the store's clock may be ahead of ours."""
+MARKING = timedelta(seconds=10)
+"""How long a mark-all may take; shorter than the overlap, so that the next look still finds its items."""
 
 Owner = tuple[str, str]
 """Tenant and user."""
@@ -129,12 +131,20 @@ class Topic:
         for stream in self.streams():
             stream.offer(told)
 
-    def unknown(self, traces: Iterable[Trace]) -> list[Trace]:
-        """Those whose present version nobody here was told of, neither singly nor by a mark-all."""
+    def unknown(self, traces: Iterable[Trace], started: datetime) -> list[Trace]:
+        """Those whose present version nobody here was told of, neither singly nor by a mark-all, and somebody must be.
+
+        What a mark-all has just read waits for its own event; if that is lost, for the next time.
+        """
+        floors = [stream.floor for stream in self._inbox]
+        floor = min((floor for floor in floors if floor is not None), default=None) if None not in floors else None
         return [
             trace
             for trace in traces
-            if self._known.get(trace.id, (0,))[0] < trace.version and not any(_covers(m, trace) for m in self._marked)
+            if (floor is None or trace.updated_at > floor)
+            and self._known.get(trace.id, (0,))[0] < trace.version
+            and not (trace.marked_at is not None and trace.marked_at > started - MARKING)
+            and not any(_covers(mark, trace) for mark in self._marked)
         ]
 
     def looked_again(self, started: datetime) -> None:

@@ -274,7 +274,7 @@ async def test_receipts_move_a_sent_notification_on_and_a_dead_letter_is_replaye
         assert (failed["status"], failed["status_reason"]["code"]) == ("failed", "REPORTED_FAILED")
         letters = await everywhere(drivers, lambda d: d.dead_letters(user_id=user))
         assert [item["id"] for item in letters["items"]] == [created["id"]]
-        assert await everywhere(drivers, lambda d, i=created["id"]: d.replay(ids=[i], dry_run=True)) == 1
+        assert await everywhere(drivers, lambda d, i=created["id"]: d.replay(ids=[i], dry_run=True)) == 1  # type: ignore[misc]
         assert await driver.replay(ids=[created["id"]]) == 1
         assert await driver.replay(ids=[created["id"]]) == 0
         await status_becomes(driver, created["id"], "sent")
