@@ -12,8 +12,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from hub import log
 from hub.channels.registry import build_channels, describe
+from hub.dev.capture import Capture
 from hub.processes import Ports, StartError, run
-from hub.settings import Role, Settings, env_name
+from hub.settings import Role, Settings, env_name, own_address, secrets_dir
 from hub.store.client import check_url
 from hub.store.embedded import EmbeddedMongodError
 from hub.transports.graphql.export import sdl
@@ -71,16 +72,24 @@ def load_settings(overrides: dict[str, object] | None = None) -> Settings:
         msg = f"HUB_MONGO__URL {error}"
         raise ConfigError(msg) from None
     try:
-        build_channels(settings.channels, settings.pipeline.longest_retry_delay)
+        build_channels(_effective_channels(settings), settings.pipeline.longest_retry_delay)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     return settings
 
 
+def _effective_channels(settings: Settings) -> dict[str, dict[str, object]]:
+    """The channels' settings as they will be; where the sinks listen is known only once they do."""
+    unknown = 1
+    return Capture(unknown, unknown).redirect(settings.channels) if settings.captures else settings.channels
+
+
 def _check_strangers() -> None:
-    """A misspelt variable stops the start too: pydantic-settings passes over what it does not know."""
+    """A misspelt variable or secret stops the start too: pydantic-settings passes over what it does not know."""
     known = set(Settings.model_fields)
-    for name in sorted(os.environ):
+    folder = secrets_dir()
+    secrets = [path.name for path in folder.iterdir()] if folder else []
+    for name in sorted([*os.environ, *secrets]):
         if name.startswith("HUB_") and not name.startswith("HUB_TEST_"):
             first = name.removeprefix("HUB_").lower().split("__")[0]
             if first not in known:
@@ -103,8 +112,8 @@ def _run(options: argparse.Namespace) -> int:
     def on_ready(ports: Ports) -> None:
         if settings.role is not Role.ALL:
             return
-        outbox = _OUTBOX.format(host=settings.http.host, http=ports.http) if settings.captures else ""
-        names = {"host": settings.http.host, "http": ports.http, "grpc": ports.grpc}
+        outbox = _OUTBOX.format(host=own_address(settings.http.host), http=ports.http) if settings.captures else ""
+        names = {"host": own_address(settings.http.host), "http": ports.http, "grpc": ports.grpc}
         sys.stdout.write(_BANNER.format(**names, outbox=outbox, example=_EXAMPLE))
         sys.stdout.flush()
 
@@ -115,7 +124,7 @@ def _run(options: argparse.Namespace) -> int:
 def _check_config(_options: argparse.Namespace) -> int:
     settings = load_settings()
     lines = [f"{env_name(path)}={value}" for path, value in _flat(settings, ()) if path[0] != "channels"]
-    for channel, fields in describe(settings.channels).items():
+    for channel, fields in describe(_effective_channels(settings)).items():
         lines += [f"{env_name(('channels', channel, name))}={value}" for name, value in fields.items()]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0

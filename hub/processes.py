@@ -9,14 +9,16 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Itera
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import uvicorn
 
+from hub.admin.liveness import BEAT_SECONDS
 from hub.bootstrap import Hub, build
 from hub.dev import outbox
 from hub.dev.demo import run_demo
 from hub.log import get_logger
-from hub.settings import HttpSettings, Role, Settings
+from hub.settings import HttpSettings, Role, Settings, own_address
 from hub.transports.graphql import app as graphql_app
 from hub.transports.grpc import app as grpc_app
 from hub.transports.rest import app as rest_app
@@ -47,6 +49,8 @@ class Ports:
 async def run(settings: Settings, on_ready: Callable[[Ports], None]) -> None:
     """Runs until SIGINT or SIGTERM, then stops in order and returns."""
     stopping = asyncio.Event()
+    if settings.role in (Role.ALL, Role.API):
+        _warn_of_strangers(settings)
     with _signals(stopping):
         async with build(settings) as hub, AsyncExitStack() as parts:
             # Entered in the order of dependence, left in reverse: first what takes new work in, last what finishes it.
@@ -59,11 +63,31 @@ async def run(settings: Settings, on_ready: Callable[[Ports], None]) -> None:
                 ports = await parts.enter_async_context(_serving(hub, settings))
             if settings.dev.demo:
                 await parts.enter_async_context(_running(run_demo(hub.core)))
+            if settings.liveness_file is not None:
+                await parts.enter_async_context(_running(_beat(settings.liveness_file, settings.http.host, ports)))
             log.info("ready", role=settings.role, http_port=ports.http, grpc_port=ports.grpc)
             on_ready(ports)
             await stopping.wait()
             log.info("stopping", role=settings.role)
     log.info("stopped", role=settings.role)
+
+
+def _warn_of_strangers(settings: Settings) -> None:
+    """What was allowed explicitly is said loudly all the same."""
+    if not settings.open_listeners:
+        return
+    log.warning("anonymous_access", hosts=settings.open_listeners, meaning="whoever can connect may do anything")
+    if settings.captures:
+        log.warning("outbox_shown_to_others", hosts=settings.open_listeners)
+
+
+async def _beat(file: Path, host: str, ports: Ports) -> None:
+    """Shows that the event loop turns, and where it can be asked over HTTP."""
+    # A file of a memory file system at most: writing it blocks nothing.
+    livez = "" if ports.http is None else f"http://{own_address(host)}:{ports.http}/livez"
+    while True:
+        file.write_text(livez, encoding="ascii")  # noqa: ASYNC240 -- see above
+        await asyncio.sleep(BEAT_SECONDS)
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """Settings: read once from `HUB_…` environment variables, frozen, handed out in slices.
 
-Nested names are joined by two underscores: `HUB_MONGO__URL` is `mongo.url`.
+Nested names are joined by two underscores: `HUB_MONGO__URL` is `mongo.url`. What should not stand in the environment
+can be a file of the variable's name in `HUB_SECRETS_DIR`; the variable wins over the file.
 """
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_address
@@ -12,7 +14,12 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 
 def _plain_number(value: object) -> object:
@@ -102,7 +109,10 @@ class DevSettings(_Slice):
     """For development only."""
 
     capture: bool | None = None
-    """Take what is sent by local sinks instead of real providers; by default on with the embedded store."""
+    """Take what is sent by local sinks instead of real providers; by default on with the embedded store.
+
+    Whoever reaches the hub can read what they took: beyond loopback it must be set, and `HUB_ALLOW_ANONYMOUS` with it.
+    """
     capture_smtp_port: Port = 0
     """Port of the SMTP sink on loopback; 0 picks a free one, which only roles in the same process can find."""
     capture_sms_port: Port = 0
@@ -143,6 +153,10 @@ class Settings(BaseSettings):
     """`all`, or one of `api`, `relay` and `worker` beside others (needs `HUB_AMQP__URL`)."""
     data_dir: Path = Path(".hub")
     """Where the embedded store keeps its data."""
+    secrets_dir: Path | None = None
+    """A folder of files that stand for variables: its file `HUB_MONGO__URL` is read as that variable would be."""
+    liveness_file: Path | None = None
+    """Touched while the event loop turns; `python -m hub.admin.liveness` looks at it, in containers of any role."""
     request_timeout: Seconds = timedelta(seconds=15)
     """Deadline of every operation; a gRPC client's own shortens it."""
     allow_anonymous: bool = False
@@ -178,10 +192,35 @@ class Settings(BaseSettings):
                     f"{name}={host} can be reached by others, and callers need no credentials: set HUB_ALLOW_ANONYMOUS"
                 )
                 raise ValueError(msg)
-            if not is_loopback(host) and self.captures:
-                msg = f"{name}={host} can be reached by others: HUB_DEV__CAPTURE would show them what is sent"
+            # Not even the embedded store's default: that it is shown to others has to be said in so many words.
+            if not is_loopback(host) and self.captures and not (self.allow_anonymous and self.dev.capture):
+                msg = (
+                    f"{name}={host} can be reached by others, and capture would show them what is sent: set"
+                    " HUB_DEV__CAPTURE to false, or both it and HUB_ALLOW_ANONYMOUS to true"
+                )
                 raise ValueError(msg)
         return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where settings come from, the first wins: arguments, variables, the files of `HUB_SECRETS_DIR`."""
+        del settings_cls, dotenv_settings
+        folder = secrets_dir()
+        if folder is None:
+            return init_settings, env_settings
+        return init_settings, env_settings, NestedSecretsSettingsSource(file_secret_settings, secrets_dir=folder)
+
+    @property
+    def open_listeners(self) -> list[str]:
+        """The listeners that anybody who can connect may use: addresses beyond loopback, without credentials."""
+        return [host for host in (self.http.host, self.grpc.host) if not is_loopback(host)]
 
     @property
     def captures(self) -> bool:
@@ -197,6 +236,21 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def own_address(host: str) -> str:
+    """The address at which this machine reaches what listens there, as it stands in a URL."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- told apart, not listened on
+    return f"[{host}]" if ":" in host else host
+
+
+def secrets_dir() -> Path | None:
+    """The folder that `HUB_SECRETS_DIR` names; ValueError if there is none of that name."""
+    named = os.environ.get("HUB_SECRETS_DIR")
+    if named and not Path(named).is_dir():
+        msg = f"HUB_SECRETS_DIR={named} is not a folder"
+        raise ValueError(msg)
+    return Path(named) if named else None
 
 
 def env_name(location: tuple[int | str, ...]) -> str:

@@ -300,6 +300,7 @@ async def assembled(
     wiped: bool = True,
 ) -> AsyncIterator[Assembly]:
     """A hub over an empty database, with the parts running that are named; everything is ended in reverse order."""
+    failure: BaseException | None = None
     async with open_store(mongo_url, database, timing.store_timeout) as store, asyncio.TaskGroup() as group:
         if wiped:
             for document in DOCUMENTS:
@@ -314,8 +315,14 @@ async def assembled(
                 hub.run(parts[name])
             try:
                 yield hub
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a failed test shall show itself, not a group of one
+                failure = error
             finally:
                 await hub.end()
+    if failure is not None:
+        raise failure
 
 
 @asynccontextmanager

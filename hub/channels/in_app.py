@@ -9,6 +9,7 @@ from hub.channels.settings import ChannelSettings
 from hub.domain.channels import Message
 from hub.domain.errors import Violation
 from hub.domain.notifications import NewNotification, Outcome, OutcomeKind
+from hub.settings import Seconds
 
 PROVIDER = "inbox"
 
@@ -18,6 +19,8 @@ class InAppSettings(ChannelSettings):
 
     concurrency: int = 256
     """Sends one worker process has under way at most, for each priority; nothing is sent, so many."""
+    send_timeout: Seconds = timedelta(seconds=1)
+    """There is nothing to wait for."""
 
 
 class InAppChannel:

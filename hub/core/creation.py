@@ -140,7 +140,8 @@ class Creation:
         notification = accepted.build(reserved.notification_id)
         fresh = await self._keyed_inserts.add(notification)
         if not fresh:
-            return await self._present(accepted.tenant, notification.id), True
+            # Whoever repeated this very call may have written it: who reserved the key has made it all the same.
+            return await self._present(accepted.tenant, notification.id), reserved.notification_id != mine
         self._wake(notification)
         return notification, reserved.notification_id != mine
 

@@ -123,6 +123,11 @@ class Delivery:
                 return await channel.send(message)
         except TimeoutError:
             fault = Fault("TIMEOUT", "The provider did not answer in time.")
+        except asyncio.CancelledError:
+            if _cancelled():
+                raise
+            # It leaked out of a library: nobody has cancelled this delivery.
+            fault = Fault("CHANNEL_DEFECT", "The channel failed in a way it should not.")
         except Exception:
             log.exception("channel_defect", channel=channel.name, notification_id=str(message.id))
             fault = Fault("CHANNEL_DEFECT", "The channel failed in a way it should not.")
@@ -183,6 +188,11 @@ def _attempt_of(claim: Claim, outcome: Outcome, started_at: datetime, finished_a
         outcome=outcome.kind,
         error=outcome.error,
     )
+
+
+def _cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _store_away(error: Exception) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import aio_pika
@@ -20,6 +20,7 @@ HEARTBEAT_SECONDS = 10
 """With the default of 60 a dead peer is noticed after three minutes."""
 ANSWER_SECONDS = 5.0
 """How long the broker has for one answer."""
+_CLOSING_SECONDS = 1.0
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
@@ -94,16 +95,20 @@ async def _live(url: str, purpose: str, session: Session) -> None:
     try:
         await lost.wait()
     finally:
-        work.cancel()
-        await asyncio.wait([work])
-        await close(connection)
-    if not work.cancelled() and (error := work.exception()) is not None:
+        # The connection first: a call under way that is cancelled instead can leave the driver waiting for ever.
+        closing = asyncio.get_running_loop().create_task(connection.close())
+        await asyncio.wait([closing], timeout=_CLOSING_SECONDS)
+        for task in (closing, work):
+            task.cancel()
+        await asyncio.wait([closing, work], timeout=_CLOSING_SECONDS)
+        for task in (closing, work):
+            task.add_done_callback(_retrieve)
+    if work.done() and not work.cancelled() and (error := work.exception()) is not None:
         raise error
     raise BrokerAwayError
 
 
-async def close(connection: AbstractConnection) -> None:
-    """Closes, for a second at most; harmless if it is gone."""
-    with suppress(BrokerAwayError), translated():
-        async with asyncio.timeout(1):
-            await connection.close()
+def _retrieve(ended: asyncio.Task[None]) -> None:
+    """Takes note of what a connection said last, which is of no interest to anyone."""
+    if not ended.cancelled():
+        ended.exception()

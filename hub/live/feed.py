@@ -158,6 +158,8 @@ class LiveFeed:
             stream.fall_behind()
             await stream.pause(_RETRY_SECONDS * (0.5 + random.random()))  # noqa: S311 - spreads load, keeps no secret
             return [topic.event(EventKind.HEARTBEAT, stream.progress)]
+        # While the list is read out, a reader too slow for its queue falls behind anew.
+        stream.replaying = stream.behind
         if found is None:
             stream.begin(Progress(began, began), behind=False)
             return [topic.event(EventKind.RESYNC, stream.progress)]

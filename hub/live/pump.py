@@ -143,6 +143,7 @@ class Pump:
             pending.marks.append(mark)
         else:
             # An event can't say "of this category": its items are told of one by one.
+            topic.singly = True
             self._look_again(topic)
 
     def _overflow(self) -> None:

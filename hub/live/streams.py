@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from hub.domain.events import Event
@@ -17,6 +17,7 @@ QUEUED = 256
 """Events that wait for a slow reader at most."""
 REMEMBERED = 2000
 """Notifications whose last sent version is kept, so that looking again repeats nothing."""
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,12 @@ class Stream:
         self.only = only
         self.ended = False
         self.behind = False
-        """It has to read what changed since `progress` before it may go on."""
-        self.progress = Progress(datetime.min, datetime.min)  # noqa: DTZ901 - replaced by `begin` before it is used
+        """It has to read what changed since `progress` before it may go on, and is told of nothing until it does."""
+        self.replaying = False
+        """Behind, or reading."""
+        self.progress = Progress(_LONG_AGO, _LONG_AGO)
         self.owner = (tenant, user_id)
-        self.floor: datetime | None = None
+        self.floor = _LONG_AGO
         """What changed until then and is found by looking again is none of its business."""
         self._queue: deque[Told] = deque()
         self._sent: OrderedDict[UUID, int] = OrderedDict()
@@ -49,7 +52,8 @@ class Stream:
         """Starts there: `behind` with a replay, otherwise with what changes from now on."""
         self.progress = progress
         self.behind = self.behind or behind
-        self.floor = None if behind else progress.at
+        self.replaying = self.replaying or behind
+        self.floor = _LONG_AGO if behind else progress.at
 
     def offer(self, told: Told) -> None:
         """Queues an event. A reader too slow for its queue loses it and falls behind, which replays everything."""
@@ -66,7 +70,7 @@ class Stream:
 
     def fall_behind(self) -> None:
         """Drops what is queued; the reader replays from its place."""
-        self.behind = True
+        self.behind = self.replaying = True
         self._queue.clear()
         self._awake.set()
 
@@ -99,7 +103,7 @@ class Stream:
         """The event as this reader gets it; None if it knows that version, or a later one."""
         found = told.event.notification
         if found is not None:
-            old = told.found and self.floor is not None and found.updated_at <= self.floor
+            old = told.found and found.updated_at <= self.floor
             if (old and self.only is None) or not self.remember(found):
                 return None
         at = max(self.progress.at, told.progress.at)

@@ -48,6 +48,8 @@ class Topic:
         """When its next heartbeat is due, by the loop's clock."""
         self.stale = False
         """Hints may have been lost: it has to look again at once."""
+        self.singly = False
+        """There was a mark-all that has no event of its own: its items are told of one by one."""
         self._inbox: set[Stream] = set()
         self._single: defaultdict[UUID, set[Stream]] = defaultdict(set)
         self._known: dict[UUID, tuple[int, datetime]] = {}
@@ -136,20 +138,25 @@ class Topic:
 
         What a mark-all has just read waits for its own event; if that is lost, for the next time.
         """
-        floors = [stream.floor for stream in self._inbox]
-        floor = min((floor for floor in floors if floor is not None), default=None) if None not in floors else None
+        # Those that are replaying find it by themselves.
+        floors = [stream.floor for stream in self._inbox if not stream.replaying]
+        if not floors:
+            return []
+        since = min(floors)
+        marking = started if self.singly else started - MARKING
         return [
             trace
             for trace in traces
-            if (floor is None or trace.updated_at > floor)
+            if trace.updated_at > since
             and self._known.get(trace.id, (0,))[0] < trace.version
-            and not (trace.marked_at is not None and trace.marked_at > started - MARKING)
+            and not (trace.marked_at is not None and trace.marked_at > marking)
             and not any(_covers(mark, trace) for mark in self._marked)
         ]
 
     def looked_again(self, started: datetime) -> None:
         """Everything that changed until `started` was told; what lies before the overlap can be forgotten."""
         self.progress = Progress(started, started)
+        self.singly = False
         self._known = {i: known for i, known in self._known.items() if known[1] > self.progress.since}
         self._marked = [mark for mark in self._marked if mark.until > self.progress.since]
 

@@ -45,6 +45,8 @@ class BudgetField(BaseModel):
 
     started_at: datetime | None = None
     counted: int = 0
+    earlier: int = 0
+    """Attempts before the replay: numbers go on, waits begin anew."""
 
 
 class NotificationDocument(Document):
@@ -71,7 +73,7 @@ class NotificationDocument(Document):
     budget: BudgetField
     claim: ClaimField | None = None
     recorded_by: UUID | None = None
-    """Token of the claim that was recorded last: tells a repeated record from a lost lease."""
+    """Stamp of the record written last: tells a repeated record from a lost lease."""
     due: datetime | None = None
     """The outbox: when the sweep has something to do here; absent when there is nothing to do ever again."""
     scheduled_at: datetime | None

@@ -82,7 +82,7 @@ def replayed(grace: timedelta) -> Row:
     return {
         "status": Status.PENDING.value,
         "status_reason": None,
-        "budget": {"started_at": None, "counted": 0},
+        "budget": {"started_at": None, "counted": 0, "earlier": "$attempt_count"},
         "next_attempt_at": NOW,
         "sent_at": None,
         "delivered_at": None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -39,6 +39,8 @@ class Record:
     claim: Claim
     decision: Decision
     attempt: Attempt | None
+    stamp: UUID = field(default_factory=uuid4)
+    """Tells this record, written once more, from another one of the same claim, such as that of its lapse."""
 
 
 class WorkStore:
@@ -71,7 +73,7 @@ class WorkStore:
             "claim": {"token": token, "started_at": NOW},
             "due": after(self._periods.lease),
             "next_attempt_at": None,
-            "budget": {"started_at": {"$ifNull": ["$budget.started_at", NOW]}, "counted": "$budget.counted"},
+            "budget": {"started_at": {"$ifNull": ["$budget.started_at", NOW]}},
         }
         with translated():
             result = await self._rows.update_many(query, changed(fields))
@@ -91,17 +93,17 @@ class WorkStore:
             result = await self._rows.bulk_write(writes, ordered=False)
             if result.matched_count == len(records):
                 return [True] * len(records)
-            tokens = [record.claim.token for record in records]
+            stamps = [record.stamp for record in records]
             ids = [record.claim.notification.id for record in records]
-            query: Row = {"_id": {"$in": ids}, "recorded_by": {"$in": tokens}}
+            query: Row = {"_id": {"$in": ids}, "recorded_by": {"$in": stamps}}
             found = self._rows.find(query, {"recorded_by": 1})
             written = {(row["_id"], row["recorded_by"]) async for row in found}
-        return [(record.claim.notification.id, record.claim.token) in written for record in records]
+        return [(record.claim.notification.id, record.stamp) in written for record in records]
 
     def _outcome(self, record: Record) -> list[Row]:
         decision = record.decision
         fields = into(decision.status, decision.reason, self._periods.settled_retention)
-        fields["recorded_by"] = record.claim.token
+        fields["recorded_by"] = record.stamp
         if decision.status is Status.RETRYING:
             moment = literal(decision.next_attempt_at)
             fields |= {"next_attempt_at": moment, "due": earlier_of(moment)}
@@ -119,13 +121,14 @@ def _attempted(attempt: Attempt) -> Row:
     return {
         "attempts": kept,
         "attempt_count": attempt.number,
-        "budget": {"started_at": "$budget.started_at", "counted": {"$add": ["$budget.counted", counted]}},
+        "budget": {"counted": {"$add": ["$budget.counted", counted]}},
     }
 
 
 def to_claim(row: Row) -> Claim:
     """The claim that a `sending` row is under."""
-    budget = Budget(row["attempt_count"] + 1, row["budget"]["counted"], row["budget"]["started_at"])
+    used = row["budget"]
+    budget = Budget(row["attempt_count"] + 1, used["counted"], used["started_at"], used.get("earlier", 0))
     return Claim(to_entity(row), row["claim"]["token"], budget, row["claim"]["started_at"])
 
 

@@ -238,10 +238,10 @@ class TestTheWholeWay:
             for notification in made:
                 await hub.comes_to(notification, Status.DELIVERED)
 
-    async def test_a_type_nobody_serves_harms_no_other(self, hub_by: Assemble) -> None:
+    async def test_a_type_nobody_serves_harms_no_other(self, hub_by: Assemble, hub_with: Assemble) -> None:
         """As while one process is newer than another: its lane has no queue yet."""
-        async with hub_by(ScriptedChannel("in_app"), ScriptedChannel("email"), running="") as newer:
-            orphan = await newer.created(type="email")
+        async with hub_with(ScriptedChannel("in_app"), ScriptedChannel("pigeon"), running="") as newer:
+            orphan = await newer.created(type="pigeon")
         async with hub_by(wiped=False, forgetful=True, timing=Timing(handover_grace=timedelta(milliseconds=100))) as hub:
             made = []
             for _ in range(5):
@@ -899,13 +899,11 @@ class TestIdempotency:
                     await hub.create(key=key, **fields)
                 assert caught.value.reason is Reason.INVALID_VALUE
 
-    @pytest.mark.parametrize("key", ["", " ", "a b", "é", "a\n", "x" * 256, '"', "\x7f", "\0"])
+    @pytest.mark.parametrize("key", ["", " ", "a b", "é", "a\n", "x" * 256, "\x7f", "\0"])
     async def test_keys_refused(self, hub_with: Assemble, key: str) -> None:
         async with hub_with(running="") as hub:
             with pytest.raises(HubError) as caught:
                 await hub.create(key=key)
-            if key == '"':
-                return
             assert caught.value.violations[0].field == "idempotency_key"
 
 

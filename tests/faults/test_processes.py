@@ -1,0 +1,114 @@
+"""Real processes killed, and the broker stopped under load: what was accepted is delivered, and nothing is doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import Counter
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+
+from tests.hub_process import RunningHub, running_hub
+from tests.servers import RabbitServer
+from tests.waiting import until
+
+SHORT_LEASE = {"HUB_PIPELINE__LEASE": "8", "HUB_CHANNELS__EMAIL__SEND_TIMEOUT": "3", "HUB_CHANNELS__SMS__SEND_TIMEOUT": "3"}
+
+
+async def create(client: httpx2.AsyncClient, user: str, kind: str) -> str:
+    body = {"user_id": user, "title": "Hello", "message": "Hello there", "type": kind}
+    response = await client.post("/api/v1/notifications", json=body)
+    assert response.status_code == 201, response.text
+    return str(response.json()["id"])
+
+
+async def all_settled(client: httpx2.AsyncClient, user: str, count: int) -> bool:
+    """Whether everything of this user has reached its end."""
+    statuses: Counter[str] = Counter()
+    cursor: str | None = None
+    while True:
+        parameters = {"limit": "100"} | ({"after": cursor} if cursor else {})
+        page: dict[str, Any] = (await client.get(f"/api/v1/users/{user}/notifications", params=parameters)).json()
+        statuses.update(item["status"] for item in page["items"])
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return statuses["sent"] + statuses["delivered"] == count
+
+
+async def doubled(hub: RunningHub, client: httpx2.AsyncClient) -> list[str]:
+    """Mails that were taken twice without more than one attempt on record."""
+    taken = Counter(str(mail["notification_id"]) for mail in await hub.outbox())
+    twice = [notification_id for notification_id, times in taken.items() if times > 1]
+    found = [(await client.get(f"/api/v1/notifications/{notification_id}")).json() for notification_id in twice]
+    return [item["id"] for item in found if len(item["attempts"]) < taken[item["id"]]]
+
+
+async def test_a_worker_killed_in_mid_delivery_loses_nothing(
+    mongo_url: str, mongo_database: str, amqp_url: str
+) -> None:
+    user = f"user-{uuid4().hex[:8]}"
+    async with (
+        running_hub(mongo_url, f"{mongo_database}_kill", amqp_url, more=SHORT_LEASE) as hub,
+        httpx2.AsyncClient(base_url=hub.base_url, timeout=20) as client,
+    ):
+        worker = hub.processes["worker"]
+        ids = []
+        for _ in range(3):
+            ids += await asyncio.gather(*(create(client, user, "email") for _ in range(50)))
+            await worker.kill()
+            ids += await asyncio.gather(*(create(client, user, "in_app") for _ in range(20)))
+            await worker.start()
+        await until(lambda: all_settled(client, user, len(ids)), 60)
+        assert {str(mail["notification_id"]) for mail in await hub.outbox()} <= set(ids)
+        assert await doubled(hub, client) == []
+
+
+async def test_a_broker_stopped_for_twenty_seconds_fails_no_create_and_loses_nothing(
+    mongo_url: str, mongo_database: str
+) -> None:
+    user = f"user-{uuid4().hex[:8]}"
+    async with RabbitServer() as rabbit:
+        async with (
+            running_hub(mongo_url, f"{mongo_database}_away", rabbit.url, more=SHORT_LEASE) as hub,
+            httpx2.AsyncClient(base_url=hub.base_url, timeout=20) as client,
+        ):
+            ids: list[str] = []
+            stopping = asyncio.Event()
+
+            async def load() -> None:
+                while not stopping.is_set():
+                    kind = ("email", "sms", "in_app")[len(ids) % 3]
+                    ids.append(await create(client, user, kind))
+                    await asyncio.sleep(0.02)
+
+            async with asyncio.TaskGroup() as group:
+                group.create_task(load())
+                await asyncio.sleep(1)
+                await rabbit.stop()
+                await asyncio.sleep(20)
+                await rabbit.start()
+                await asyncio.sleep(1)
+                stopping.set()
+            assert len(ids) > 200
+            await until(lambda: all_settled(client, user, len(ids)), 60)
+            assert await doubled(hub, client) == []
+
+
+async def test_a_process_that_is_told_to_stop_finishes_what_it_holds(
+    mongo_url: str, mongo_database: str, amqp_url: str
+) -> None:
+    user = f"user-{uuid4().hex[:8]}"
+    async with (
+        running_hub(mongo_url, f"{mongo_database}_drain", amqp_url) as hub,
+        httpx2.AsyncClient(base_url=hub.base_url, timeout=20) as client,
+    ):
+        worker = hub.processes["worker"]
+        ids = await asyncio.gather(*(create(client, user, "email") for _ in range(60)))
+        worker.signal(signal.SIGTERM)
+        assert await worker.ended() == 0
+        await worker.start()
+        await until(lambda: all_settled(client, user, len(ids)), 40)
+        taken = Counter(str(mail["notification_id"]) for mail in await hub.outbox())
+        assert taken == dict.fromkeys(ids, 1)
