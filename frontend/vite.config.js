@@ -1,4 +1,19 @@
+import { appendFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const LICENSES = 'licenses.md';
+
+/** swagger-ui-dist is a bundle itself; whose work is in it stands in a file beside it. */
+const licensesOfSwagger = {
+  name: 'licenses-of-swagger',
+  writeBundle({ dir }) {
+    const notices = readFileSync(here('node_modules/swagger-ui-dist/swagger-ui-es-bundle.js.LICENSE.txt'), 'utf8');
+    appendFileSync(join(dir, LICENSES), `\n## Inside swagger-ui-dist\n\n${notices}`);
+  },
+};
 
 // Built files are committed (hub/web/static), so the same sources must always give the same files:
 // names come from contents, and nothing of the machine or the moment goes in.
@@ -6,15 +21,16 @@ export default defineConfig({
   root: 'src',
   base: '/',
   publicDir: false,
+  plugins: [licensesOfSwagger],
   worker: { format: 'es' },
   // The documents that clients run lie beside the schema, outside of this folder.
-  server: { fs: { allow: ['..', '../graphql/operations'] } },
+  server: { fs: { allow: [here('.'), here('../graphql/operations')] } },
   build: {
     outDir: '../../hub/web/static',
     emptyOutDir: true,
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 4096,
-    license: { fileName: 'licenses.md' },
+    license: { fileName: LICENSES },
     modulePreload: { polyfill: false },
     sourcemap: false,
     target: 'es2022',

@@ -64,6 +64,9 @@ def load_settings(overrides: dict[str, object] | None = None) -> Settings:
         settings = Settings(**(overrides or {}))  # type: ignore[arg-type]  # validated by the model itself
     except ValidationError as error:
         raise ConfigError("; ".join(_sentence(dict(problem)) for problem in error.errors())) from None
+    except OSError as error:
+        msg = f"HUB_SECRETS_DIR: can't read {error.filename} ({error.strerror})"
+        raise ConfigError(msg) from None
     _check_strangers()
     try:
         if settings.mongo.url is not None:
@@ -81,7 +84,7 @@ def load_settings(overrides: dict[str, object] | None = None) -> Settings:
 def _effective_channels(settings: Settings) -> dict[str, dict[str, object]]:
     """The channels' settings as they will be; where the sinks listen is known only once they do."""
     unknown = 1
-    return Capture(unknown, unknown).redirect(settings.channels) if settings.captures else settings.channels
+    return Capture(unknown, unknown, unknown).redirect(settings.channels) if settings.captures else settings.channels
 
 
 def _check_strangers() -> None:

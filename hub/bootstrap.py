@@ -4,47 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from hub.admin.metrics import Metrics
+from hub.admin.vitals import Vitals
 from hub.channels.registry import build_channels
 from hub.core.addresses import Addresses
 from hub.core.app import Core
 from hub.core.creation import Creation
+from hub.core.credentials import KeyFile, OpenDoor
 from hub.core.dead_letters import DeadLetters
 from hub.core.delivery import Clocks, Delivery
+from hub.core.health import HealthService
 from hub.core.inbox import Inbox
 from hub.core.lists import Lists
 from hub.core.notifications import Notifications
-from hub.core.ports import Announcer
+from hub.core.ports import AllRead, Announcer, Change, Observer
+from hub.core.statistics import StatisticsService
+from hub.core.tasks import ended
+from hub.core.users import Users
 from hub.dev.capture import Capture, capture
 from hub.domain.channels import Channel
+from hub.domain.notifications import Notification, OutcomeKind
+from hub.domain.status import Status
 from hub.domain.times import now
 from hub.live.changes import ChangeHints
 from hub.live.feed import LiveFeed
 from hub.live.rabbit import RabbitHints
 from hub.live.sources import HintSource
 from hub.log import get_logger
+from hub.pipeline.lanes import LaneGauges
 from hub.pipeline.local import LocalTransport
 from hub.pipeline.rabbit import RabbitTransport
 from hub.pipeline.relay import Relay
+from hub.pipeline.rollups import ChangedHours, Rollups
 from hub.pipeline.sweep import Sweep
 from hub.pipeline.transport import Transport
 from hub.pipeline.worker import Worker
 from hub.settings import Role, Settings
 from hub.store.client import Store, open_store
-from hub.store.dead_letters import DeadLetterStore
 from hub.store.embedded import embedded_mongod
-from hub.store.inbox import InboxStore
-from hub.store.keys import KeyStore
-from hub.store.leases import LeaseStore
-from hub.store.lists import ListStore
-from hub.store.notifications import NotificationStore, Periods
-from hub.store.outbox import OutboxStore
-from hub.store.users import UserStore
-from hub.store.work import WorkStore
+from hub.store.notifications import Periods
+from hub.store.stores import Stores
 
 log = get_logger(__name__)
 
@@ -58,13 +62,19 @@ class Hub:
 
     core: Core
     store: Store
-    transport: Transport
     relay: Relay
-    sweep: Sweep
-    worker: Worker
     feed: LiveFeed
-    channels: dict[str, Channel]
+    channels: Mapping[str, Channel]
     capture: Capture | None
+    metrics: Metrics
+    worker: Worker
+    relay_runs: tuple[Run, ...]
+    """What a process that relays does in the background."""
+    runs: tuple[Run, ...]
+    """What every process does in the background."""
+
+
+Run = Callable[[], Coroutine[None, None, None]]
 
 
 @asynccontextmanager
@@ -78,12 +88,12 @@ async def build(settings: Settings) -> AsyncIterator[Hub]:
         wiring = _wiring(settings, store, channels)
         hub = _assemble(settings, store, channels, captured, wiring)
         async with asyncio.TaskGroup() as background:
-            tasks = [background.create_task(run()) for run in (*wiring.runs, hub.relay.run)]
+            tasks = [background.create_task(run()) for run in hub.runs]
             async with hub.feed.running():
                 yield hub
                 await _flush(hub)
             for task in tasks:
-                task.cancel()
+                await ended(task)
 
 
 async def _flush(hub: Hub) -> None:
@@ -108,7 +118,12 @@ async def _capture(settings: Settings, stack: AsyncExitStack) -> Capture | None:
     own_sinks = settings.role in (Role.ALL, Role.API)
     dev = settings.dev
     return await stack.enter_async_context(
-        capture(own_sinks=own_sinks, smtp_port=dev.capture_smtp_port, sms_port=dev.capture_sms_port)
+        capture(
+            own_sinks=own_sinks,
+            smtp_port=dev.capture_smtp_port,
+            sms_port=dev.capture_sms_port,
+            webhook_port=dev.capture_webhook_port,
+        )
     )
 
 
@@ -131,7 +146,7 @@ class _Wiring:
     transport: Transport
     announcer: Announcer
     hints: HintSource
-    runs: tuple[Callable[[], Coroutine[object, object, None]], ...]
+    runs: tuple[Run, ...]
 
 
 def _wiring(settings: Settings, store: Store, channels: Mapping[str, Channel]) -> _Wiring:
@@ -143,31 +158,132 @@ def _wiring(settings: Settings, store: Store, channels: Mapping[str, Channel]) -
     return _Wiring(transport, hints, hints, (transport.run, hints.run))
 
 
+class _Announcers:
+    """One announcer made of several."""
+
+    def __init__(self, *announcers: Announcer) -> None:
+        self._announcers = announcers
+
+    def announce(self, hints: Sequence[Change | AllRead]) -> None:
+        for announcer in self._announcers:
+            announcer.announce(hints)
+
+
+class _Observers:
+    """One observer made of several."""
+
+    def __init__(self, hours: ChangedHours, *observers: Observer) -> None:
+        self._hours = hours
+        self._observers = observers
+
+    def accepted(self, notification: Notification) -> None:
+        self._hours.note(notification.tenant, notification.id)
+        for observer in self._observers:
+            observer.accepted(notification)
+
+    def attempted(self, notification: Notification, outcome: OutcomeKind, status: Status) -> None:
+        for observer in self._observers:
+            observer.attempted(notification, outcome, status)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watching:
+    """What looks on: metrics, heartbeats, and which hours have to be counted anew."""
+
+    metrics: Metrics
+    vitals: Vitals
+    hours: ChangedHours
+    lanes: LaneGauges
+    observer: Observer
+    announcer: Announcer
+
+
+def _watching(settings: Settings, stores: Stores, channels: Mapping[str, Channel], wiring: _Wiring) -> _Watching:
+    metrics = Metrics()
+    has_broker = settings.amqp.url is not None
+    works = settings.role in (Role.ALL, Role.WORKER)
+    vitals = Vitals(
+        stores.heartbeats,
+        settings.role,
+        list(channels) if works else [],
+        lambda: wiring.transport.connected if has_broker else None,
+    )
+    metrics.gauge("hub_event_loop_lag_seconds", "How late the event loop is.", lambda: vitals.lag_seconds)
+    hours = ChangedHours(stores.statistics)
+    lanes = LaneGauges(
+        stores.outbox,
+        wiring.transport,
+        channels,
+        metrics.lanes("hub_lane_messages", "Messages that wait in a work queue."),
+        metrics.lanes("hub_lane_oldest_due_seconds", "How long the oldest notification of a lane has been due."),
+    )
+    observer = _Observers(hours, metrics, vitals)
+    return _Watching(metrics, vitals, hours, lanes, observer, _Announcers(wiring.announcer, hours))
+
+
 def _assemble(
     settings: Settings, store: Store, channels: dict[str, Channel], captured: Capture | None, wiring: _Wiring
 ) -> Hub:
-    pipeline = settings.pipeline
-    periods = _periods(settings)
-    notifications, work, inbox = NotificationStore(periods), WorkStore(periods), InboxStore()
-    lists = Lists(ListStore())
+    stores = Stores.of(_periods(settings), settings.retention.idempotency_keys)
+    watching = _watching(settings, stores, channels, wiring)
     relay = Relay(wiring.transport)
-    feed = LiveFeed(wiring.hints, inbox)
-    addresses = Addresses(UserStore(), channels, captured.contact_points if captured else None)
-    creation = Creation(notifications, KeyStore(settings.retention.idempotency_keys), channels, addresses, relay)
+    feed = LiveFeed(wiring.hints, stores.inbox)
+    watching.metrics.gauge("hub_open_streams", "Open live streams.", feed.open_streams)
+    addresses = Addresses(stores.users, channels, captured.contact_points if captured else None)
+    pipeline = settings.pipeline
     delivery = Delivery(
-        work, channels, addresses, wiring.announcer, wiring.transport, Clocks(now, random.random), pipeline.lease
+        stores.work,
+        channels,
+        addresses,
+        watching.announcer,
+        wiring.transport,
+        watching.observer,
+        Clocks(now, random.random),
+        pipeline.lease,
     )
-    core = Core(
-        notifications=Notifications(notifications, creation, lists, wiring.announcer, relay, feed),
-        inbox=Inbox(inbox, lists, wiring.announcer, feed),
-        dead_letters=DeadLetters(DeadLetterStore(periods), lists, wiring.announcer, relay),
+    creation = Creation(stores.notifications, stores.keys, channels, addresses, relay, watching.observer)
+    core = _core(settings, store, stores, channels, creation, watching.announcer, relay, feed)
+    sweep = Sweep(stores.outbox, stores.leases, wiring.transport, delivery, watching.announcer, pipeline.sweep_interval)
+    return Hub(
+        core=core,
+        store=store,
+        relay=relay,
+        feed=feed,
+        channels=channels,
+        capture=captured,
+        metrics=watching.metrics,
+        worker=Worker(wiring.transport, channels, delivery),
+        relay_runs=(
+            sweep.run,
+            Rollups(stores.statistics, stores.leases, settings.retention.settled).run,
+            watching.lanes.run,
+        ),
+        runs=(*wiring.runs, relay.run, watching.vitals.run, watching.hours.run),
+    )
+
+
+def _core(
+    settings: Settings,
+    store: Store,
+    stores: Stores,
+    channels: dict[str, Channel],
+    creation: Creation,
+    announcer: Announcer,
+    relay: Relay,
+    feed: LiveFeed,
+) -> Core:
+    lists = Lists(stores.lists)
+    keys_file = settings.auth.keys_file
+    return Core(
+        notifications=Notifications(stores.notifications, creation, lists, announcer, relay, feed),
+        inbox=Inbox(stores.inbox, lists, announcer, feed),
+        dead_letters=DeadLetters(stores.dead_letters, lists, announcer, relay),
+        users=Users(stores.users, channels, announcer),
+        statistics=StatisticsService(stores.statistics),
+        health=HealthService(stores.heartbeats, list(channels), needs_broker=settings.amqp.url is not None),
+        credentials=OpenDoor() if keys_file is None else KeyFile.read(keys_file),
         ready=store.ready,
     )
-    sweep = Sweep(
-        OutboxStore(periods), LeaseStore(), wiring.transport, delivery, wiring.announcer, pipeline.sweep_interval
-    )
-    worker = Worker(wiring.transport, channels, delivery)
-    return Hub(core, store, wiring.transport, relay, sweep, worker, feed, channels, captured)
 
 
 def _periods(settings: Settings) -> Periods:

@@ -13,15 +13,25 @@ from pathlib import Path
 
 import uvicorn
 
+from hub import __version__
 from hub.admin.liveness import BEAT_SECONDS
+from hub.admin.metrics import CONTENT_TYPE
 from hub.bootstrap import Hub, build
+from hub.core.access import require
+from hub.core.credentials import bearer
+from hub.core.tasks import ended
 from hub.dev import outbox
 from hub.dev.demo import run_demo
+from hub.domain.errors import HubError
+from hub.domain.principals import Scope
 from hub.log import get_logger
-from hub.settings import HttpSettings, Role, Settings, own_address
+from hub.settings import Role, Settings, own_address
 from hub.transports.graphql import app as graphql_app
 from hub.transports.grpc import app as grpc_app
 from hub.transports.rest import app as rest_app
+from hub.web import metrics as metrics_page
+from hub.web import pages
+from hub.web.about import About
 from hub.web.site import Asgi, Site
 
 log = get_logger(__name__)
@@ -49,18 +59,23 @@ class Ports:
 async def run(settings: Settings, on_ready: Callable[[Ports], None]) -> None:
     """Runs until SIGINT or SIGTERM, then stops in order and returns."""
     stopping = asyncio.Event()
+    if settings.liveness_file is not None:
+        _check_writable(settings.liveness_file)
     if settings.role in (Role.ALL, Role.API):
         _warn_of_strangers(settings)
     with _signals(stopping):
         async with build(settings) as hub, AsyncExitStack() as parts:
             # Entered in the order of dependence, left in reverse: first what takes new work in, last what finishes it.
             if settings.role in (Role.ALL, Role.RELAY):
-                await parts.enter_async_context(_running(hub.sweep.run()))
+                for run_part in hub.relay_runs:
+                    await parts.enter_async_context(_running(run_part()))
             if settings.role in (Role.ALL, Role.WORKER):
                 await parts.enter_async_context(_working(hub, settings.drain_timeout))
             ports = Ports(None, None)
             if settings.role in (Role.ALL, Role.API):
                 ports = await parts.enter_async_context(_serving(hub, settings))
+            elif settings.metrics.port is not None:
+                await parts.enter_async_context(_metrics_server(hub, settings))
             if settings.dev.demo:
                 await parts.enter_async_context(_running(run_demo(hub.core)))
             if settings.liveness_file is not None:
@@ -74,11 +89,21 @@ async def run(settings: Settings, on_ready: Callable[[Ports], None]) -> None:
 
 def _warn_of_strangers(settings: Settings) -> None:
     """What was allowed explicitly is said loudly all the same."""
-    if not settings.open_listeners:
+    if not (settings.allow_anonymous and settings.open_listeners):
         return
     log.warning("anonymous_access", hosts=settings.open_listeners, meaning="whoever can connect may do anything")
     if settings.captures:
         log.warning("outbox_shown_to_others", hosts=settings.open_listeners)
+
+
+def _check_writable(file: Path) -> None:
+    try:
+        file.write_text("", encoding="ascii")
+        # It is there only from the moment on that the process is ready.
+        file.unlink()
+    except OSError as error:
+        msg = f"HUB_LIVENESS_FILE: can't write {file} ({error.strerror})"
+        raise StartError(msg) from None
 
 
 async def _beat(file: Path, host: str, ports: Ports) -> None:
@@ -106,12 +131,12 @@ def _signals(stopping: asyncio.Event) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _running(what: Coroutine[object, object, None]) -> AsyncIterator[None]:
+async def _running(what: Coroutine[None, None, None]) -> AsyncIterator[None]:
     """Runs something in the background, cancelled at the end."""
     async with asyncio.TaskGroup() as group:
         task = group.create_task(what)
         yield
-        task.cancel()
+        await ended(task)
 
 
 @asynccontextmanager
@@ -124,19 +149,17 @@ async def _working(hub: Hub, drain: timedelta) -> AsyncIterator[None]:
         _done, late = await asyncio.wait([task], timeout=drain.total_seconds())
         if late:
             log.warning("drain_timeout", what="worker")
-            task.cancel()
+            await ended(task)
 
 
 @asynccontextmanager
 async def _serving(hub: Hub, settings: Settings) -> AsyncIterator[Ports]:
     """Serves all three protocols; at the end: not ready, streams ended with a "come back", then the servers."""
     rest = rest_app.build(hub.core, settings)
-    graphql = graphql_app.build(hub.core, settings)
-    mounted: dict[str, Asgi] = {"/graphql": graphql}
-    if hub.capture is not None:
-        mounted["/dev"] = outbox.app(hub.capture.outbox)
-    listener = _listen(settings.http)
+    graphql = graphql_app.build(hub.core, settings, page=pages.graphiql())
+    listener = _listen(settings.http.host, settings.http.port, "HUB_HTTP__PORT")
     grpc = await _start_grpc(hub, settings)
+    mounted: dict[str, Asgi] = {"/graphql": graphql, **_pages(hub, settings, grpc.port)}
     async with _http_server(Site(rest, mounted), listener, settings):
         yield Ports(listener.getsockname()[1], grpc.port)
         rest.state.streams.announce_drain()
@@ -147,6 +170,41 @@ async def _serving(hub: Hub, settings: Settings) -> AsyncIterator[Ports]:
             for drain in (rest.state.streams.drain, graphql.drain, grpc.drain):
                 group.create_task(drain())
         await grpc.stop(settings.drain_timeout)
+
+
+@asynccontextmanager
+async def _metrics_server(hub: Hub, settings: Settings) -> AsyncIterator[None]:
+    """What a process without HTTP of its own shows to Prometheus."""
+    listener = _listen(settings.metrics.host, settings.metrics.port or 0, "HUB_METRICS__PORT")
+    async with _http_server(_metrics(hub), listener, settings):
+        yield
+
+
+def _metrics(hub: Hub) -> Asgi:
+    def allow(authorization: str | None) -> str | None:
+        try:
+            require(hub.core.credentials.authenticate(bearer(authorization)), Scope.ADMIN)
+        except HubError as error:
+            return error.message
+        return None
+
+    return metrics_page.app(hub.metrics.exposition, CONTENT_TYPE, allow)
+
+
+def _pages(hub: Hub, settings: Settings, grpc_port: int) -> dict[str, Asgi]:
+    """What is served for people, by path."""
+    about = About(
+        version=__version__,
+        channels=tuple(hub.channels),
+        grpc_host=settings.grpc.host,
+        grpc_port=grpc_port,
+        grpc_reflection=settings.grpc.reflection,
+        capture=hub.capture is not None,
+    )
+    served: dict[str, Asgi] = {"/metrics": _metrics(hub), **dict.fromkeys(pages.PATHS, pages.app(about))}
+    if hub.capture is not None:
+        served["/dev"] = outbox.app(hub.capture.outbox)
+    return served
 
 
 @asynccontextmanager
@@ -197,8 +255,8 @@ async def _start_grpc(hub: Hub, settings: Settings) -> grpc_app.GrpcServer:
         raise StartError(msg) from None
 
 
-def _listen(http: HttpSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
+def _listen(host: str, port: int, name: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, asyncio sets TCP_NODELAY on what it accepts; without, answers wait 40 ms for an ACK.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -206,10 +264,10 @@ def _listen(http: HttpSettings) -> socket.socket:
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
     try:
-        listener.bind((http.host, http.port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
-        msg = f"HUB_HTTP__PORT: can't listen on {http.host}:{http.port} ({error.strerror}); is another hub running?"
+        msg = f"{name}: can't listen on {host}:{port} ({error.strerror}); is another hub running?"
         raise StartError(msg) from None
     listener.setblocking(False)
     return listener

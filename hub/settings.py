@@ -105,6 +105,22 @@ class RetentionSettings(_Slice):
     """Idempotency keys, at least 24 hours."""
 
 
+class AuthSettings(_Slice):
+    """Credentials of callers."""
+
+    keys_file: Path | None = None
+    """A secrets file with hashed keys (`python -m hub keys new` makes entries). With it every caller needs a key."""
+
+
+class MetricsSettings(_Slice):
+    """Prometheus asks processes without HTTP of their own (relay, worker) here; the others answer on their HTTP port."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Port | None = None
+    """Unset: a relay or worker listens nowhere."""
+
+
 class DevSettings(_Slice):
     """For development only."""
 
@@ -117,6 +133,8 @@ class DevSettings(_Slice):
     """Port of the SMTP sink on loopback; 0 picks a free one, which only roles in the same process can find."""
     capture_sms_port: Port = 0
     """Port of the SMS gateway on loopback; likewise."""
+    capture_webhook_port: Port = 0
+    """Port of the webhook sink on loopback; likewise."""
     demo: bool = False
     """Send a few notifications a second for show."""
 
@@ -171,6 +189,8 @@ class Settings(BaseSettings):
     amqp: AmqpSettings = AmqpSettings()
     pipeline: PipelineSettings = PipelineSettings()
     retention: RetentionSettings = RetentionSettings()
+    auth: AuthSettings = AuthSettings()
+    metrics: MetricsSettings = MetricsSettings()
     dev: DevSettings = DevSettings()
     log: LogSettings = LogSettings()
     channels: dict[str, dict[str, object]] = Field(default_factory=dict)
@@ -187,9 +207,10 @@ class Settings(BaseSettings):
             )
             raise ValueError(msg)
         for name, host in (("HUB_HTTP__HOST", self.http.host), ("HUB_GRPC__HOST", self.grpc.host)):
-            if not is_loopback(host) and not self.allow_anonymous:
+            if not is_loopback(host) and not self.allow_anonymous and self.auth.keys_file is None:
                 msg = (
-                    f"{name}={host} can be reached by others, and callers need no credentials: set HUB_ALLOW_ANONYMOUS"
+                    f"{name}={host} can be reached by others, and callers need no credentials: set HUB_AUTH__KEYS_FILE,"
+                    " or HUB_ALLOW_ANONYMOUS"
                 )
                 raise ValueError(msg)
             # Not even the embedded store's default: that it is shown to others has to be said in so many words.
@@ -219,8 +240,8 @@ class Settings(BaseSettings):
 
     @property
     def open_listeners(self) -> list[str]:
-        """The listeners that anybody who can connect may use: addresses beyond loopback, without credentials."""
-        return [host for host in (self.http.host, self.grpc.host) if not is_loopback(host)]
+        """The addresses that others than this machine can reach."""
+        return [host for host in (self.http.host, self.grpc.host, self.metrics.host) if not is_loopback(host)]
 
     @property
     def captures(self) -> bool:

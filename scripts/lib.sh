@@ -2,7 +2,7 @@
 #
 #   set_up run    what the hub needs to run (requirements.lock)
 #   set_up dev    what the tests and checks need besides (requirements-dev.lock)
-#   set_up test   the same, and RabbitMQ, of which tests start private nodes
+#   set_up test   the same, RabbitMQ, of which tests start private nodes, and Chromium, which opens the pages
 #
 # Where it is root on a Debian it installs missing system packages; otherwise it prints the one command that does.
 # Where packages come from is the machine's business (its pip, uv and apt configuration); nothing here says it.
@@ -11,7 +11,9 @@ set -euo pipefail
 
 ROOT="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
 cd -- "$ROOT"
-PYTHON=.venv/bin/python
+# uv's own variable: an image keeps its environment out of the folder over which the source is mounted.
+VENV="${UV_PROJECT_ENVIRONMENT:-$ROOT/.venv}"
+PYTHON="$VENV/bin/python"
 
 # The project runs from its folder, and needs nobody's PYTHONPATH or active environment.
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV || true
@@ -37,9 +39,12 @@ set_up() {
 is_ready() {
     [[ -x $PYTHON ]] || return 1
     case $1 in
-        run) cmp -s requirements.lock .venv/.synced || cmp -s requirements-dev.lock .venv/.synced ;;
-        dev) cmp -s requirements-dev.lock .venv/.synced ;;
-        test) cmp -s requirements-dev.lock .venv/.synced && { has_rabbitmq || [[ -n ${HUB_TEST_AMQP_URL:-} ]]; } ;;
+        run) cmp -s requirements.lock "$VENV/.synced" || cmp -s requirements-dev.lock "$VENV/.synced" ;;
+        dev) cmp -s requirements-dev.lock "$VENV/.synced" ;;
+        test)
+            cmp -s requirements-dev.lock "$VENV/.synced" && has_chromium &&
+                { has_rabbitmq || [[ -n ${HUB_TEST_AMQP_URL:-} ]]; }
+            ;;
     esac
 }
 
@@ -50,6 +55,7 @@ install_system_packages() {
     have_uv_or_pip || missing+=(python3-venv)
     needs_libcurl && missing+=(libcurl4)
     [[ $kind == test && -z ${HUB_TEST_AMQP_URL:-} ]] && ! has_rabbitmq && missing+=(rabbitmq-server)
+    [[ $kind == test ]] && ! has_chromium && missing+=(chromium)
     ((${#missing[@]})) || return 0
     local command="apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
     have apt-get || fail "missing on this machine: ${missing[*]} (the names of Debian's packages); install them and run this again"
@@ -83,6 +89,9 @@ keep_rabbitmq_down() {
 
 has_rabbitmq() { [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] || have rabbitmq-server; }
 
+# HUB_TEST_CHROMIUM names one that is not on the PATH.
+has_chromium() { [[ -x ${HUB_TEST_CHROMIUM:-} ]] || have chromium || have chromium-browser || have google-chrome; }
+
 # The embedded mongod's only need that a minimal Debian lacks; not needed where a MongoDB was given.
 needs_libcurl() {
     [[ $(uname -s)/$(uname -m) == Linux/x86_64 && -z ${HUB_MONGO__URL:-} ]] || return 1
@@ -106,15 +115,15 @@ have_uv_or_pip() {
     uv_works || "$SYSTEM_PYTHON" -c 'import pip' 2>/dev/null || "$SYSTEM_PYTHON" -c 'import ensurepip, venv' 2>/dev/null
 }
 
-uv_works() { uv --version >/dev/null 2>&1 || [[ -x .venv/bootstrap/bin/uv ]]; }
+uv_works() { uv --version >/dev/null 2>&1 || [[ -x $VENV/bootstrap/bin/uv ]]; }
 
 # The machine's own uv, or one in a corner of .venv, got by whichever of pip and venv there is.
 uv_path() {
     if uv --version >/dev/null 2>&1; then command -v uv; return; fi
-    local place=.venv/bootstrap
+    local place="$VENV/bootstrap"
     if [[ ! -x $place/bin/uv ]]; then
         say "getting uv"
-        rm -rf "$place" && mkdir -p .venv
+        rm -rf "$place" && mkdir -p "$VENV"
         if "$SYSTEM_PYTHON" -c 'import ensurepip, venv' 2>/dev/null; then
             "$SYSTEM_PYTHON" -m venv "$place" >&2
             "$place/bin/python" -m pip install --quiet uv >&2
@@ -131,9 +140,9 @@ sync_environment() {
     uv="$(uv_path)"
     say "installing Python packages from $lock (once)"
     if ! [[ -x $PYTHON ]] || ! "$PYTHON" -c '' 2>/dev/null; then
-        "$uv" venv --quiet --allow-existing --python "$SYSTEM_PYTHON" .venv >&2
+        "$uv" venv --quiet --allow-existing --python "$SYSTEM_PYTHON" "$VENV" >&2
     fi
-    rm -f .venv/.synced
+    rm -f "$VENV/.synced"
     "$uv" pip sync --quiet --python "$PYTHON" --require-hashes "$lock" >&2
-    cp "$lock" .venv/.synced
+    cp "$lock" "$VENV/.synced"
 }

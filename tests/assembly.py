@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from hub.admin.metrics import Metrics
 from hub.core.addresses import Addresses
 from hub.core.creation import Creation
 from hub.core.dead_letters import DeadLetters
@@ -201,6 +202,8 @@ class Assembly:
     delivery: Delivery = field(init=False)
     sweep: Sweep = field(init=False)
     worker: Worker = field(init=False)
+    metrics: Metrics = field(default_factory=Metrics)
+    deaf: list[asyncio.Task[None]] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -211,9 +214,11 @@ class Assembly:
         self.notification_store = NotificationStore(periods)
         self.work, self.outbox, self.leases = WorkStore(periods), OutboxStore(periods), LeaseStore()
         self.inbox_store = InboxStore()
-        addresses = Addresses(UserStore(), channels, None)
+        addresses = Addresses(UserStore(periods), channels, None)
         lists = Lists(ListStore())
-        creation = Creation(self.notification_store, KeyStore(timedelta(hours=48)), channels, addresses, self.waker)
+        creation = Creation(
+            self.notification_store, KeyStore(timedelta(hours=48)), channels, addresses, self.waker, self.metrics
+        )
         self.notifications = Notifications(
             self.notification_store, creation, lists, self.announcements, self.waker, feed
         )
@@ -221,7 +226,7 @@ class Assembly:
         self.dead_letters = DeadLetters(DeadLetterStore(periods), lists, self.announcements, self.waker)
         clocks = Clocks(now, random.random)
         self.delivery = Delivery(
-            self.work, channels, addresses, self.announcements, self.graves, clocks, self.timing.lease
+            self.work, channels, addresses, self.announcements, self.graves, self.metrics, clocks, self.timing.lease
         )
         self.sweep = self.new_sweep()
         self.worker = Worker(self.transport, channels, self.delivery)
@@ -236,16 +241,28 @@ class Assembly:
         """Another worker process."""
         return Worker(self.transport, dict(self.channels), self.delivery)
 
-    def run(self, what: Relay | Sweep | Worker) -> asyncio.Task[None]:
-        """Sets a part going; it is cancelled at the end unless the test does so before."""
-        task = self.group.create_task(what.run())
+    def run(self, *parts: Relay | Sweep | Worker) -> None:
+        """Sets parts going until the end of the test."""
+        self._tasks += [self.group.create_task(part.run()) for part in parts]
+
+    def started(self, part: Relay | Sweep | Worker) -> asyncio.Task[None]:
+        """Sets a part going that the test itself ends."""
+        task = self.group.create_task(part.run())
         self._tasks.append(task)
         return task
 
     async def end(self) -> None:
-        for task in self._tasks:
+        left = set(self._tasks)
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while left:
+            done, left = await asyncio.wait(left, timeout=2)
+            for task in left:
+                # A part of the hub that does not heed a cancel is a defect; it must not spoil the tests after this one.
+                self.deaf.append(task)
+                task.cancel()
+            if not done:
+                break
 
     async def create(
         self, user_id: str = "user123", *, key: str | None = None, principal: Principal = ME, **fields: Any
@@ -310,9 +327,8 @@ async def assembled(
             relay = Relay(transport)
             waker: Waker = Forgetful() if forgetful else relay
             hub = Assembly(store, timing, scripted, transport, Announcements(), Graves(), relay, waker, group)
-            parts = {"relay": hub.relay, "sweep": hub.sweep, "worker": hub.worker}
-            for name in running.split():
-                hub.run(parts[name])
+            parts: dict[str, Relay | Sweep | Worker] = {"relay": hub.relay, "sweep": hub.sweep, "worker": hub.worker}
+            hub.run(*(parts[name] for name in running.split()))
             try:
                 yield hub
             except asyncio.CancelledError:
@@ -323,6 +339,7 @@ async def assembled(
                 await hub.end()
     if failure is not None:
         raise failure
+    assert not hub.deaf, hub.deaf
 
 
 @asynccontextmanager

@@ -126,7 +126,7 @@ async def running_hub(
     more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[RunningHub]:  # fmt: skip
     """Starts the roles, and asks at the end that each stops cleanly by itself."""
-    http_port, grpc_port, smtp_port, sms_port = free_ports(4)
+    http_port, grpc_port, smtp_port, sms_port, webhook_port = free_ports(5)
     env = {
         "HUB_MONGO__URL": mongo_url,
         "HUB_MONGO__DATABASE": database,
@@ -135,6 +135,7 @@ async def running_hub(
         "HUB_DEV__CAPTURE": "true",
         "HUB_DEV__CAPTURE_SMTP_PORT": str(smtp_port),
         "HUB_DEV__CAPTURE_SMS_PORT": str(sms_port),
+        "HUB_DEV__CAPTURE_WEBHOOK_PORT": str(webhook_port),
         "HUB_LOG__FORMAT": "json",
         "HUB_PIPELINE__HANDOVER_GRACE": "2",
         "HUB_PIPELINE__LONGEST_RETRY_DELAY": "2",

@@ -57,6 +57,14 @@ function ExamplesIcon() {
   );
 }
 
+// What GraphiQL keeps of a visit, it keeps under these names. Left to itself it would open the first tab without its
+// variables, and give a third of the window to the panel.
+if (localStorage.getItem('graphiql:tabState') === null) {
+  localStorage.setItem('graphiql:query', firstTabs[0].query);
+  localStorage.setItem('graphiql:variables', firstTabs[0].variables);
+  localStorage.setItem('graphiql:docExplorerFlex', '0.22');
+}
+
 const socketUrl = new URL('/graphql', location.href);
 socketUrl.protocol = socketUrl.protocol === 'https:' ? 'wss:' : 'ws:';
 const fetcher = createGraphiQLFetcher({
@@ -69,6 +77,8 @@ const fetcher = createGraphiQLFetcher({
 createRoot(document.getElementById('graphiql')).render(
   <GraphiQL
     fetcher={fetcher}
+    // What the hub calls JSON is an object (metadata); the editor would take any value but that.
+    customScalarSchemas={{ JSON: { type: 'object' } }}
     plugins={[EXAMPLES_PLUGIN, HISTORY_PLUGIN]}
     visiblePlugin={EXAMPLES_PLUGIN.title}
     defaultTabs={firstTabs}

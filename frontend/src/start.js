@@ -16,12 +16,22 @@ function grpcTarget({ host, port }) {
   return name.includes(':') && !name.startsWith('[') ? `[${name}]:${port}` : `${name}:${port}`;
 }
 
+function protoEntry(path) {
+  const entry = document.createElement('li');
+  const link = entry.appendChild(document.createElement('a'));
+  link.href = `/protos/${path}`;
+  link.textContent = path.split('/').at(-1);
+  entry.appendChild(document.createElement('span')).textContent = `/protos/${path}`;
+  return entry;
+}
+
 async function fillIn() {
   const about = await (await fetch('/about.json')).json();
   show('version', about.version);
   show('channels', `Channels: ${about.channels.join(', ')}.`);
   show('grpc-target', grpcTarget(about.grpc));
   show('grpc');
+  element('protos').replaceChildren(...about.protos.map(protoEntry));
   if (about.grpc.reflection) show('reflection');
   if (about.capture) show('outbox');
 }

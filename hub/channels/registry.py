@@ -16,6 +16,8 @@ from hub.channels.in_app import InAppChannel, InAppSettings
 from hub.channels.settings import ChannelSettings
 from hub.channels.sms import SmsChannel
 from hub.channels.sms_settings import SmsSettings
+from hub.channels.webhook import WebhookChannel
+from hub.channels.webhook_settings import WebhookSettings
 from hub.domain.channels import Channel
 
 S = TypeVar("S", bound=ChannelSettings)
@@ -34,6 +36,7 @@ CHANNELS: Mapping[str, Registration[Any]] = types.MappingProxyType(
     {
         "email": Registration(EmailSettings, EmailChannel),
         "sms": Registration(SmsSettings, SmsChannel),
+        "webhook": Registration(WebhookSettings, WebhookChannel),
         "in_app": Registration(InAppSettings, InAppChannel, always=True),
     }
 )

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
@@ -18,13 +17,13 @@ import stamina
 from hub.channels.segments import count_segments
 from hub.channels.settings import EARLIER
 from hub.channels.sms_settings import SmsSettings
+from hub.channels.waits import retry_after
 from hub.domain.channels import Message
 from hub.domain.errors import Violation
 from hub.domain.notifications import Fault, NewNotification, Outcome, OutcomeKind
 
 PROVIDER = "twilio"
 MOST_SEGMENTS = 10
-LONGEST_WAIT = timedelta(hours=24)
 _BODY_LIMIT = 64 * 1024
 _UNSENT_RETRIES = 3
 _NUMBER = re.compile(r"\+[0-9 ().\-/]{5,40}", re.ASCII)
@@ -152,21 +151,6 @@ class SmsChannel:
                 if len(body) > _BODY_LIMIT:
                     break
             return bytes(body)
-
-
-def retry_after(text: str | None, now: datetime) -> timedelta | None:
-    """The wait a Retry-After header asks for (RFC 9110, section 10.2.3), at most a day; None if it makes no sense."""
-    if text is None:
-        return None
-    if re.fullmatch(r"\d{1,10}", text.strip(), re.ASCII):
-        wait = timedelta(seconds=int(text))
-    else:
-        try:
-            until = parsedate_to_datetime(text)
-        except (ValueError, OverflowError):
-            return None
-        wait = until.replace(tzinfo=until.tzinfo or UTC) - now
-    return min(max(wait, timedelta(0)), LONGEST_WAIT)
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

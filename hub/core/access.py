@@ -25,6 +25,11 @@ class Operation(StrEnum):
     LIST_DEAD_LETTERS = "list_dead_letters"
     REPLAY_DEAD_LETTERS = "replay_dead_letters"
     PURGE_DEAD_LETTERS = "purge_dead_letters"
+    DELETE = "delete"
+    GET_USER = "get_user"
+    UPDATE_USER = "update_user"
+    DELETE_USER = "delete_user"
+    STATISTICS = "statistics"
 
 
 SCOPES: dict[Operation, Scope] = {
@@ -41,6 +46,11 @@ SCOPES: dict[Operation, Scope] = {
     Operation.LIST_DEAD_LETTERS: Scope.DEAD_LETTERS,
     Operation.REPLAY_DEAD_LETTERS: Scope.DEAD_LETTERS,
     Operation.PURGE_DEAD_LETTERS: Scope.DEAD_LETTERS,
+    Operation.DELETE: Scope.NOTIFICATIONS_WRITE,
+    Operation.GET_USER: Scope.USERS,
+    Operation.UPDATE_USER: Scope.USERS,
+    Operation.DELETE_USER: Scope.USERS,
+    Operation.STATISTICS: Scope.NOTIFICATIONS_READ,
 }
 
 CLAIMS: dict[Status, Scope] = {
@@ -64,6 +74,12 @@ def require(principal: Principal, scope: Scope) -> None:
     """Raises PERMISSION_DENIED unless the credential has the scope."""
     if scope not in principal.scopes:
         raise HubError(Reason.PERMISSION_DENIED, f"The credential lacks the scope {scope}.", metadata={"scope": scope})
+
+
+def tenant_wide(principal: Principal) -> None:
+    """Raises PERMISSION_DENIED for an end user: this is about everybody's."""
+    if principal.user_id is not None:
+        raise HubError(Reason.PERMISSION_DENIED, "An end user sees their own notifications only.")
 
 
 def own(principal: Principal, user_id: str, what: str) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from hub.core.credentials import Credentials
 from hub.core.dead_letters import DeadLetters
+from hub.core.health import HealthService
 from hub.core.inbox import Inbox
 from hub.core.notifications import Notifications
+from hub.core.statistics import StatisticsService
+from hub.core.users import Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,5 +21,10 @@ class Core:
     notifications: Notifications
     inbox: Inbox
     dead_letters: DeadLetters
+    users: Users
+    statistics: StatisticsService
+    health: HealthService
+    credentials: Credentials
+    """Who a bearer key belongs to: the protocols only extract it."""
     ready: Callable[[], Awaitable[bool]]
     """Whether the store answers: what readiness of an API process means (the broker is no part of it)."""

@@ -7,12 +7,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from hub.core.addresses import Addresses
 from hub.core.batching import Batcher, Full
-from hub.core.ports import Waker
+from hub.core.ports import Observer, Waker
 from hub.domain.channels import Channel
 from hub.domain.checks import CheckedNotification, check_new
 from hub.domain.errors import HubError, Reason, invalid, invalid_field, not_found
@@ -26,6 +26,8 @@ from hub.store.notifications import NotificationStore
 _KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 BATCH_SIZE = 500
 WAITING_LIMIT = 10_000
+_TOLERANCE = timedelta(minutes=1)
+"""Ids are made a moment after the check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,14 @@ class Creation:
         channels: Mapping[str, Channel],
         addresses: Addresses,
         waker: Waker,
+        observer: Observer,
     ) -> None:
         self._store = store
+        self._keys = keys
         self._channels = channels
         self._addresses = addresses
         self._waker = waker
+        self._observer = observer
         self._inserts = Batcher(store.insert_many, max_size=BATCH_SIZE, max_waiting=WAITING_LIMIT)
         # A few duplicates make mongod redo a shared batch item by item: those with keys go by themselves.
         self._keyed_inserts = Batcher(store.insert_many, max_size=BATCH_SIZE, max_waiting=WAITING_LIMIT)
@@ -95,9 +100,14 @@ class Creation:
     ) -> tuple[Notification, bool]:
         """The notification on disk with majority, and whether an earlier call had made it."""
         key = None if idempotency_key is None else checked_key(idempotency_key)
-        accepted = _Accepted(tenant, check_new(command, now()), correlation_id)
-        self._check_channel(accepted.checked.command)
-        await self._addresses.check(tenant, accepted.checked.command)
+        try:
+            accepted = await self._accepted(tenant, command, correlation_id)
+        except HubError:
+            # What stood when the key was first used may stand no more: a repeat is answered all the same.
+            earlier = None if key is None else await self._earlier(tenant, key, command)
+            if earlier is None:
+                raise
+            return earlier, True
         try:
             if key is None:
                 notification = accepted.build(new_id())
@@ -107,6 +117,26 @@ class Creation:
             return await self._create_once(accepted, key)
         except Full:
             raise HubError(Reason.OVERLOADED, "Too many creates are waiting; nothing was accepted.") from None
+
+    async def _accepted(self, tenant: str, command: NewNotification, correlation_id: str) -> _Accepted:
+        accepted = _Accepted(tenant, check_new(command, now()), correlation_id)
+        self._check_channel(accepted.checked.command)
+        await self._addresses.check(tenant, accepted.checked.command)
+        return accepted
+
+    async def _earlier(self, tenant: str, key: str, command: NewNotification) -> Notification | None:
+        """What the same command with the same key made before, judged by the time when it did."""
+        reserved = await self._keys.find(tenant, key)
+        if reserved is None:
+            return None
+        try:
+            checked = check_new(command, time_of(reserved.notification_id) - _TOLERANCE)
+        except HubError:
+            return None
+        if fingerprint(checked.command) != reserved.fingerprint:
+            return None
+        existing = await self._store.get(tenant, reserved.notification_id, majority=True, deleted=True)
+        return None if existing is None else await self._present(tenant, existing.id)
 
     def _check_channel(self, command: NewNotification) -> None:
         channel = self._channels.get(command.type)
@@ -153,6 +183,7 @@ class Creation:
         return found
 
     def _wake(self, notification: Notification) -> None:
+        self._observer.accepted(notification)
         if notification.status is Status.PENDING:
             self._waker.wake(notification.lane, notification.id)
 

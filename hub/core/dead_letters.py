@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hub.core import access
 from hub.core.access import Operation
-from hub.core.lists import Lists
+from hub.core.lists import Lists, checked_filter
 from hub.core.ports import Announcer, Change, Waker
 from hub.domain.errors import Violation, invalid
 from hub.domain.ids import parse_id
@@ -74,4 +74,4 @@ class DeadLetters:
         if selection.ids:
             ids = [parsed for text in selection.ids if (parsed := parse_id(text)) is not None]
             return self._store.by_ids(principal.tenant, ids)
-        return self._store.by_filter(principal.tenant, selection.filters or Filter())
+        return self._store.by_filter(principal.tenant, checked_filter(selection.filters or Filter()))

@@ -13,7 +13,7 @@ import stamina
 
 from hub.core.addresses import Addresses
 from hub.core.batching import Batcher
-from hub.core.ports import Announcer, Change, DeadLetter, Undertaker
+from hub.core.ports import Announcer, Change, DeadLetter, Observer, Undertaker
 from hub.domain.channels import Channel, Message
 from hub.domain.errors import HubError, Reason
 from hub.domain.notifications import Attempt, Fault, Outcome, OutcomeKind
@@ -50,6 +50,7 @@ class Delivery:
         addresses: Addresses,
         announcer: Announcer,
         undertaker: Undertaker,
+        observer: Observer,
         clocks: Clocks,
         lease: timedelta,
     ) -> None:
@@ -57,6 +58,7 @@ class Delivery:
         self._addresses = addresses
         self._announcer = announcer
         self._undertaker = undertaker
+        self._observer = observer
         self._clocks = clocks
         self._lease = lease
         self._claims = Batcher(work.claim_many, max_size=_BATCH, max_waiting=_WAITING)
@@ -153,6 +155,7 @@ class Delivery:
         kept = [record for record, good in zip(records, written, strict=True) if good]
         self._announce([record.claim for record in kept])
         for record in kept:
+            self._observe(record)
             self._bury(record)
 
     async def _write(self, record: Record) -> bool:
@@ -166,6 +169,10 @@ class Delivery:
         # Another worker has it by now; what it records holds, and our attempt shows there as an ambiguous one.
         log.warning("lease_lost", notification_id=str(record.claim.notification.id))
         return False
+
+    def _observe(self, record: Record) -> None:
+        if record.attempt is not None:
+            self._observer.attempted(record.claim.notification, record.attempt.outcome, record.decision.status)
 
     def _bury(self, record: Record) -> None:
         notification = record.claim.notification

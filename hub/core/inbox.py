@@ -7,7 +7,7 @@ from uuid import UUID
 
 from hub.core import access
 from hub.core.access import Operation
-from hub.core.lists import Lists
+from hub.core.lists import Lists, checked_filter
 from hub.core.ports import AllRead, Announcer, Feed
 from hub.domain.checks import check_user_id
 from hub.domain.events import Event, InboxPosition, UnreadCount
@@ -46,6 +46,7 @@ class Inbox:
         Returns how many items changed.
         """
         access.allow(principal, Operation.MARK_ALL, check_user_id(user_id))
+        checked_filter(Filter(category=category))
         place = self._place(principal.tenant, user_id, up_to)
         count = await self._store.mark_all_read(principal.tenant, user_id, place, category)
         if count:

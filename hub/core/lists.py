@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
 
+from hub.domain.checks import is_in_utc, text_fault
 from hub.domain.errors import invalid_field
 from hub.domain.notifications import Notification
 from hub.domain.paging import (
@@ -30,30 +33,28 @@ class Lists:
 
     async def page(self, kind: ListKind, owner: Owner, filters: Filter, request: PageRequest) -> Page:
         """One page of a list, newest first whichever end it is asked from."""
-        filters = _checked(filters)
+        filters = checked_filter(filters)
         limit = checked_limit("limit", request.limit)
         after, before = (self._place(kind, owner, filters, token, name) for token, name in _tokens(request))
         query = ListQuery(kind, owner[0], owner[1], filters, after, before)
         found = await self._store.find(query, limit + 1, backwards=request.backwards)
         more = len(found) > limit
         items = found[:limit][::-1] if request.backwards else found[:limit]
-        other = await self._beyond(query, items, request)
+        has_next = (more and not request.backwards) or await self._goes_on(query, items, request, newer=False)
+        has_previous = (more and request.backwards) or await self._goes_on(query, items, request, newer=True)
         cursors = tuple(encode_cursor(kind, owner, filters, position_of(kind, item)) for item in items)
-        has_next, has_previous = (other, more) if request.backwards else (more, other)
         return Page(tuple(items), cursors, has_next=has_next, has_previous=has_previous)
 
-    async def _beyond(self, query: ListQuery, items: list[Notification], request: PageRequest) -> bool:
-        """Whether there is something on the side the page did not come from."""
-        if not request.exact_ends:
+    async def _goes_on(self, query: ListQuery, items: list[Notification], request: PageRequest, *, newer: bool) -> bool:
+        """Whether the list goes on at a side of the page where a cursor bounds it; without one it does not."""
+        cursor = query.after if newer else query.before
+        if cursor is None or not request.exact_ends:
             return False
-        if not items:
-            # An empty page lies where its own cursor says; beyond that cursor is what it was made from.
-            return (request.before if request.backwards else request.after) is not None
-        if request.backwards:
-            probe = replace(query, after=position_of(query.kind, items[-1]), before=None)
-        else:
-            probe = replace(query, after=None, before=position_of(query.kind, items[0]))
-        return bool(await self._store.find(probe, 1, backwards=not request.backwards))
+        # Beyond an empty page lies what the cursor itself stands for, unless it is gone.
+        outermost = items[0 if newer else -1] if items else None
+        edge = position_of(query.kind, outermost) if outermost else _inclusive(cursor, newer=newer)
+        probe = replace(query, after=None if newer else edge, before=edge if newer else None)
+        return bool(await self._store.find(probe, 1, backwards=newer))
 
     @staticmethod
     def _place(kind: ListKind, owner: Owner, filters: Filter, token: str | None, field: str) -> Position | None:
@@ -71,13 +72,30 @@ def _tokens(request: PageRequest) -> tuple[tuple[str | None, str], tuple[str | N
     return (request.after, "after"), (request.before, "before")
 
 
-def _checked(filters: Filter) -> Filter:
-    for name in ("created_after", "created_before"):
-        moment = getattr(filters, name)
-        if moment is not None and moment.utcoffset() is None:
-            raise invalid_field(name, "must have an offset")
+def _inclusive(place: Position, *, newer: bool) -> Position:
+    """The place beside it, so that what stands there counts as beyond."""
+    number = place.id.int - 1 if newer else place.id.int + 1
+    return Position(place.at, UUID(int=min(max(number, 0), 2**128 - 1)))
+
+
+def checked_filter(filters: Filter) -> Filter:
+    """The filter with its times in canonical form, or INVALID_VALUE naming what can't be."""
+    for name in ("type", "category", "user_id"):
+        text = getattr(filters, name)
+        if text is not None and (fault := text_fault(text)):
+            raise invalid_field(name, fault)
     return replace(
         filters,
-        created_after=None if filters.created_after is None else to_milliseconds(filters.created_after),
-        created_before=None if filters.created_before is None else to_milliseconds(filters.created_before),
+        created_after=_checked_time("created_after", filters.created_after),
+        created_before=_checked_time("created_before", filters.created_before),
     )
+
+
+def _checked_time(name: str, moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    if moment.utcoffset() is None:
+        raise invalid_field(name, "must have an offset")
+    if not is_in_utc(moment):
+        raise invalid_field(name, "is not a real moment in time")
+    return to_milliseconds(moment)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.core import access
@@ -11,7 +12,7 @@ from hub.core.creation import Creation
 from hub.core.lists import Lists
 from hub.core.ports import Announcer, Change, Feed, Waker
 from hub.domain.checks import check_user_id
-from hub.domain.errors import HubError, Reason, not_found
+from hub.domain.errors import HubError, Reason, invalid_field, not_found
 from hub.domain.events import Event
 from hub.domain.ids import parse_id
 from hub.domain.notifications import Fault, NewNotification, Notification
@@ -28,6 +29,16 @@ class Created:
     notification: Notification
     replayed: bool
 
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """One item of a batch."""
+
+    command: NewNotification
+    idempotency_key: str | None
+
+
+MOST_ITEMS = 1000
 
 REPORTED: dict[Status, Fault] = {
     Status.FAILED: Fault("REPORTED_FAILED", "A receipt says that it did not arrive."),
@@ -57,6 +68,29 @@ class Notifications:
         notification, replayed = await self._creation.create(principal.tenant, command, idempotency_key, correlation_id)
         return Created(notification, replayed)
 
+    async def create_many(
+        self, principal: Principal, items: Sequence[NewItem | HubError], *, correlation_id: str
+    ) -> list[Created | HubError]:
+        """Accepts up to 1,000, each by itself: the answers stand in the order of the items.
+
+        An item that its protocol could not read comes as the error it is answered with.
+        """
+        if not 1 <= len(items) <= MOST_ITEMS:
+            raise invalid_field("notifications", f"must be 1 to {MOST_ITEMS:,} items")
+        return await asyncio.gather(*(self._create_item(principal, item, correlation_id) for item in items))
+
+    async def _create_item(
+        self, principal: Principal, item: NewItem | HubError, correlation_id: str
+    ) -> Created | HubError:
+        if isinstance(item, HubError):
+            return item
+        try:
+            return await self.create(
+                principal, item.command, idempotency_key=item.idempotency_key, correlation_id=correlation_id
+            )
+        except HubError as error:
+            return error
+
     async def get(self, principal: Principal, notification_id: str) -> Notification:
         """The notification, or NOT_FOUND."""
         access.allow(principal, Operation.GET)
@@ -73,8 +107,7 @@ class Notifications:
     async def list(self, principal: Principal, filters: Filter, page: PageRequest) -> Page:
         """The whole tenant's notifications, newest first."""
         access.allow(principal, Operation.LIST, filters.user_id)
-        if principal.user_id is not None:
-            raise HubError(Reason.PERMISSION_DENIED, "An end user lists their own notifications only.")
+        access.tenant_wide(principal)
         return await self._lists.page(ListKind.NOTIFICATIONS, (principal.tenant, None), filters, page)
 
     async def list_of_user(self, principal: Principal, user_id: str, filters: Filter, page: PageRequest) -> Page:
@@ -100,6 +133,15 @@ class Notifications:
             self._tell(changed)
             return changed
         return await self._already(principal, notification_id, target)
+
+    async def delete(self, principal: Principal, notification_id: str) -> None:
+        """Deletes it for good, whatever its status; what waits is never sent. NOT_FOUND the second time."""
+        access.allow(principal, Operation.DELETE)
+        current = await self._load(principal, notification_id)
+        gone = await self._store.delete(current.tenant, current.id)
+        if gone is None:
+            raise not_found("The notification")
+        self._announcer.announce([Change(gone.tenant, gone.user_id, gone.id)])
 
     async def mark_read(self, principal: Principal, notification_id: str) -> Notification:
         """Sets `read_at` on a `sent` or `delivered` notification; the first time counts."""

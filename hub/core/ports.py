@@ -8,8 +8,9 @@ from typing import Protocol
 from uuid import UUID
 
 from hub.domain.events import Event, InboxPosition
-from hub.domain.notifications import Lane
+from hub.domain.notifications import Lane, Notification, OutcomeKind
 from hub.domain.paging import Position
+from hub.domain.status import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,18 @@ class Waker(Protocol):
 
     def wake(self, lane: Lane, notification_id: UUID) -> None:
         """Never blocks and never raises."""
+        ...
+
+
+class Observer(Protocol):
+    """Is told what happens, for metrics, statistics and health. Never blocks and never raises."""
+
+    def accepted(self, notification: Notification) -> None:
+        """A notification was accepted."""
+        ...
+
+    def attempted(self, notification: Notification, outcome: OutcomeKind, status: Status) -> None:
+        """An attempt ended, and what became of the notification by it."""
         ...
 
 

@@ -12,6 +12,7 @@ from hub.core.ports import ContactPoints
 from hub.dev.captured import Outbox
 from hub.dev.samples import SampleContactPoints
 from hub.dev.sms_gateway import ACCOUNT_SID, AUTH_TOKEN, sms_gateway
+from hub.dev.webhook_sink import SECRET, webhook_sink
 
 _HOST = "127.0.0.1"
 _NOT_FOR_SINKS = frozenset({"username", "password", "ca_file"})
@@ -24,11 +25,12 @@ class Capture:
 
     smtp_port: int
     sms_port: int
+    webhook_port: int
     outbox: Outbox = field(default_factory=Outbox)
     contact_points: ContactPoints = field(default_factory=SampleContactPoints)
 
     def channel_settings(self) -> dict[str, dict[str, object]]:
-        """Settings with which e-mail and SMS go to the sinks."""
+        """Settings with which e-mail, SMS and webhooks go to the sinks."""
         return {
             "email": {
                 "host": _HOST,
@@ -42,6 +44,10 @@ class Capture:
                 "account_sid": ACCOUNT_SID,
                 "auth_token": AUTH_TOKEN,
                 "sender": "+12025550100",
+            },
+            "webhook": {
+                "deliver_to": f"http://{_HOST}:{self.webhook_port}/",
+                "secrets": {"*": [SECRET]},
             },
         }
 
@@ -59,34 +65,39 @@ class Capture:
 
 
 @asynccontextmanager
-async def capture(*, own_sinks: bool = True, smtp_port: int = 0, sms_port: int = 0) -> AsyncGenerator[Capture]:
+async def capture(
+    *, own_sinks: bool = True, smtp_port: int = 0, sms_port: int = 0, webhook_port: int = 0
+) -> AsyncGenerator[Capture]:
     """Runs the sinks on loopback, or (`own_sinks` false) points to those that another process runs.
 
     Of split roles the one that serves `/dev/outbox` owns the sinks; the others must be told its ports. Raises
     ValueError with a sentence that names the setting at fault.
     """
     if not own_sinks:
-        for name, port in (("SMTP", smtp_port), ("SMS", sms_port)):
+        for name, port in (("SMTP", smtp_port), ("SMS", sms_port), ("WEBHOOK", webhook_port)):
             if port == 0:
                 raise ValueError(f"HUB_DEV__CAPTURE_{name}_PORT must be set: the sinks run in another process.")
-        yield Capture(smtp_port, sms_port)
+        yield Capture(smtp_port, sms_port, webhook_port)
         return
     outbox = Outbox()
     smtp_sink = _load_smtp_sink()
     async with AsyncExitStack() as stack:
-        try:
-            actual_smtp_port = await stack.enter_async_context(smtp_sink(outbox, smtp_port))
-        except OSError as error:
-            raise ValueError(
-                f"HUB_DEV__CAPTURE_SMTP_PORT: cannot listen on port {smtp_port} ({error.strerror})."
-            ) from None
-        try:
-            actual_sms_port = await stack.enter_async_context(sms_gateway(outbox, sms_port))
-        except OSError as error:
-            raise ValueError(
-                f"HUB_DEV__CAPTURE_SMS_PORT: cannot listen on port {sms_port} ({error.strerror})."
-            ) from None
-        yield Capture(actual_smtp_port, actual_sms_port, outbox)
+        smtp_port, sms_port, webhook_port = [
+            await _enter(stack, name, sink(outbox, port), port)
+            for name, sink, port in (
+                ("SMTP", smtp_sink, smtp_port),
+                ("SMS", sms_gateway, sms_port),
+                ("WEBHOOK", webhook_sink, webhook_port),
+            )
+        ]
+        yield Capture(smtp_port, sms_port, webhook_port, outbox)
+
+
+async def _enter(stack: AsyncExitStack, name: str, sink: AbstractAsyncContextManager[int], port: int) -> int:
+    try:
+        return await stack.enter_async_context(sink)
+    except OSError as error:
+        raise ValueError(f"HUB_DEV__CAPTURE_{name}_PORT: cannot listen on port {port} ({error.strerror}).") from None
 
 
 def _load_smtp_sink() -> Callable[[Outbox, int], AbstractAsyncContextManager[int]]:

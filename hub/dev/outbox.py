@@ -60,7 +60,7 @@ def _page(outbox: Outbox) -> str:
     cards = "\n".join(_card(number, message) for number, message in kept[:_SHOWN])
     newest = kept[0][0] if kept else 0
     more = f"<p class=note>Only the last {_SHOWN} of {len(kept)} are shown.</p>" if len(kept) > _SHOWN else ""
-    empty = "<p class=note>Nothing yet. What the hub sends by e-mail or SMS appears here by itself.</p>"
+    empty = "<p class=note>Nothing yet. What the hub sends by e-mail, SMS or webhook appears here by itself.</p>"
     return f"""<!doctype html>
 <html lang=en>
 <head>
@@ -118,6 +118,7 @@ article { margin: 0 0 1rem; padding: 1rem; background: var(--card); border: 1px 
 .channel { padding: 0 .5rem; border-radius: 1rem; color: #fff; background: #4a5568; }
 .channel.email { background: #1d5fbf; }
 .channel.sms { background: #0f7350; }
+.channel.webhook { background: #7a3fb0; }
 h2 { margin: .4rem 0 0; font-size: 1.15rem; }
 pre { margin: .5rem 0; white-space: pre-wrap; font: inherit; }
 summary { cursor: pointer; color: var(--soft); font-size: .9rem; }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from urllib.parse import quote
 
 _DOMAIN = "example.test"
-"""Reserved for tests (RFC 2606): no mail to it ever leaves."""
+"""Reserved for tests (RFC 2606): nothing sent to it ever leaves."""
 _LONGEST_LOCAL = 64
 _KEPT_OF_LONG = 40
+_PLAIN_IN_PATHS = ":@+=~"
 _PLAIN = re.compile(r"[A-Za-z0-9_+~|-]", re.ASCII)
 # Some of North America's area codes; with 555-01xx behind them these are numbers kept for fiction.
 # fmt: off
@@ -21,7 +23,7 @@ _AREAS = (
 
 
 class SampleContactPoints:
-    """For each user id one e-mail address and one phone number, always the same."""
+    """For each user id one e-mail address, one phone number and one URL, always the same."""
 
     def sample(self, contact_point: str, user_id: str) -> str | None:
         """An address that the local sinks take, or None for a contact point they don't play."""
@@ -30,6 +32,9 @@ class SampleContactPoints:
                 return f"{_local_part(user_id)}@{_DOMAIN}"
             case "phone":
                 return _phone(user_id)
+            case "webhook":
+                # Of a name that leads nowhere, by the same rule as anybody's; the sink is told of it in a header.
+                return f"https://hooks.{_DOMAIN}/{quote(user_id, safe=_PLAIN_IN_PATHS)}"
             case _:
                 return None
 

@@ -4,57 +4,37 @@ from __future__ import annotations
 
 import base64
 import secrets
-import socket
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from urllib.parse import parse_qs
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from hub.dev.captured import Captured, Outbox
+from hub.dev.loopback import on_loopback, read_body
 from hub.domain.ids import parse_id
 from hub.domain.times import format_time, now
 
-HOST = "127.0.0.1"
 ACCOUNT_SID = "ACcapture"
 AUTH_TOKEN = "capture"  # noqa: S105 - of the local sink only; split roles must agree on it
 _BODY_LIMIT = 64 * 1024
 _CREDENTIALS = "Basic " + base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
 
 
-@asynccontextmanager
-async def sms_gateway(outbox: Outbox, port: int) -> AsyncGenerator[int]:
+def sms_gateway(outbox: Outbox, port: int) -> AbstractAsyncContextManager[int]:
     """Runs the gateway in this event loop and gives its port; 0 picks a free one."""
-    config = uvicorn.Config(
-        _app(outbox),
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=1,
-    )
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
-    listener = socket.create_server((HOST, port))
-    # Not `serve`: that would take over the process's signals.
-    await server.startup(sockets=[listener])
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        await server.shutdown(sockets=[listener])
+    return on_loopback(_app(outbox), port)
 
 
 def _app(outbox: Outbox) -> Starlette:
     async def create(request: Request) -> JSONResponse:
         if request.headers.get("authorization") != _CREDENTIALS or request.path_params["account"] != ACCOUNT_SID:
             return _error(401, 20003, "Authenticate")
-        form = parse_qs((await _read(request)).decode(errors="replace"), keep_blank_values=True, max_num_fields=50)
+        form = parse_qs(
+            (await read_body(request, _BODY_LIMIT)).decode(errors="replace"), keep_blank_values=True, max_num_fields=50
+        )
         recipient, sender, text = (form.get(field, [""])[0] for field in ("To", "From", "Body"))
         if not recipient:
             return _error(400, 21604, "A 'To' phone number is required.")
@@ -74,13 +54,6 @@ def _app(outbox: Outbox) -> Starlette:
         return JSONResponse(_created(message, sender), status_code=201)
 
     return Starlette(routes=[Route("/2010-04-01/Accounts/{account}/Messages.json", create, methods=["POST"])])
-
-
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk[: _BODY_LIMIT - len(body)]
-    return bytes(body)
 
 
 def _shown(request: Request) -> dict[str, str]:

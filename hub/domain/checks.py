@@ -94,7 +94,7 @@ def _milliseconds(moment: datetime | None) -> datetime | None:
     return None if moment is None else to_milliseconds(moment)
 
 
-def _is_in_utc(moment: datetime) -> bool:
+def is_in_utc(moment: datetime) -> bool:
     """Whether UTC has it: years 1 and 9999 end elsewhere in other offsets."""
     try:
         moment.astimezone(UTC)
@@ -140,7 +140,7 @@ def _time_violations(command: NewNotification, now: datetime) -> list[Violation]
             continue
         if moment.utcoffset() is None:
             violations.append(Violation(field, "must have an offset"))
-        elif not _is_in_utc(moment):
+        elif not is_in_utc(moment):
             violations.append(Violation(field, "is not a real moment in time"))
         elif moment > now + LONGEST_AHEAD:
             violations.append(Violation(field, "must lie within ten years"))

@@ -36,6 +36,11 @@ def first_id_at(moment: datetime) -> UUID:
     return UUID(int=max(0, (moment - _EPOCH) // _MILLISECOND) << 80)
 
 
+def first_id_after(moment: datetime) -> UUID:
+    """The smallest identifier of the millisecond after; exists even where the calendar ends."""
+    return UUID(int=first_id_at(moment).int + (1 << 80))
+
+
 def parse_id(text: str) -> UUID | None:
     """The identifier in its one spelling (lower-case, with hyphens), or None if it can't be one."""
     try:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 
 from hub.core.ports import AllRead, Change
+from hub.core.tasks import checkpoint, ended
 from hub.live.sources import BIND_SECONDS, Deaf, Hint, HintSink
 from hub.log import get_logger
 from hub.store.changes import ChangedRow, MarkedAll, watch_changes
@@ -63,10 +64,12 @@ class ChangeHints:
         """Keeps the stream until cancelled, whatever becomes of the store."""
         while True:
             await self._wanted.wait()
-            async with asyncio.TaskGroup() as group:
-                reading = group.create_task(self._read())
+            # Not a TaskGroup: it cancels once, and the driver may miss that.
+            reading = asyncio.get_running_loop().create_task(self._read())
+            try:
                 await self._until_unwanted()
-                reading.cancel()
+            finally:
+                await ended(reading)
 
     async def _until_unwanted(self) -> None:
         while self._bound:
@@ -76,6 +79,7 @@ class ChangeHints:
     async def _read(self) -> None:
         pause = _FIRST_PAUSE
         while True:
+            checkpoint()
             try:
                 async for change in watch_changes(self._store):
                     pause = _FIRST_PAUSE

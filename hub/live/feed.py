@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
+from hub.core.tasks import ended
 from hub.domain.errors import HubError
 from hub.domain.events import Event, EventKind
 from hub.domain.notifications import Notification
@@ -58,8 +59,7 @@ class LiveFeed:
             yield
         finally:
             self.drain()
-            owner.cancel()
-            await asyncio.wait([owner])
+            await ended(owner)
             self._reading.end()
 
     def drain(self) -> None:
@@ -68,6 +68,10 @@ class LiveFeed:
         for topic in self._topics.values():
             for stream in topic.streams():
                 stream.end()
+
+    def open_streams(self) -> int:
+        """How many streams are open."""
+        return sum(len(list(topic.streams())) for topic in self._topics.values())
 
     def hints(self, batch: Sequence[Hint]) -> None:
         """What the source says."""

@@ -7,9 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from hub.core.tasks import checkpoint
 from hub.domain.errors import HubError
 from hub.domain.times import now
 from hub.live.cursors import LONGEST_ABSENCE
+from hub.live.joint import FeedEndedError
 from hub.live.pump import Pending, Pump
 from hub.live.reading import MOST_CHANGES, Reading
 from hub.live.topics import Owner, Topic
@@ -40,6 +42,7 @@ class Healing:
         """Until cancelled. A store that is away delays no heartbeat for longer than one read may take."""
         clock = asyncio.get_running_loop().time
         while True:
+            checkpoint()
             try:
                 await self._wait()
                 beating = [topic for topic in self._topics.values() if topic.beat_at <= clock()]
@@ -48,6 +51,8 @@ class Healing:
                 for topic in beating:
                     topic.beat()
                     topic.beat_at = clock() + self._heartbeat
+            except FeedEndedError:
+                return
             except Exception:
                 # A defect in here must not silence every stream; it is loud, and the next round tries again.
                 log.exception("live_healing_failed")

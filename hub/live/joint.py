@@ -8,7 +8,6 @@ from typing import Generic, TypeVar
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
-Item = TypeVar("Item")
 
 Spawn = Callable[[Coroutine[object, object, None]], object]
 """Starts a task that somebody owns."""
@@ -64,17 +63,3 @@ def _settle(asked: Iterable[tuple[object, asyncio.Future[Answer]]], error: Excep
     for _, future in asked:
         if not future.done():
             future.set_exception(error)
-
-
-async def for_each(items: Iterable[Item], work: Callable[[Item], Awaitable[None]], at_once: int = 16) -> None:
-    """Does the work for all, a few at a time; raises the first error once all are done."""
-    slots = asyncio.Semaphore(at_once)
-
-    async def one(item: Item) -> None:
-        async with slots:
-            await work(item)
-
-    results = await asyncio.gather(*(one(item) for item in items), return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result

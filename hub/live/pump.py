@@ -11,9 +11,10 @@ from itertools import islice
 from uuid import UUID
 
 from hub.core.ports import AllRead, Change
+from hub.core.tasks import checkpoint, for_each
 from hub.domain.errors import HubError
 from hub.domain.times import now
-from hub.live.joint import for_each
+from hub.live.joint import FeedEndedError
 from hub.live.reading import Reading
 from hub.live.sources import Hint
 from hub.live.topics import Owner, Topic
@@ -76,6 +77,7 @@ class Pump:
         """Tells what comes in until cancelled. Whatever could not be read is tried again."""
         failures = 0
         while True:
+            checkpoint()
             await self._awake.wait()
             self._awake.clear()
             batch, self._pending, self._size = self._pending, {}, 0
@@ -87,6 +89,8 @@ class Pump:
                 self._put_back(batch)
                 await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
                 failures += 1
+            except FeedEndedError:
+                return
             except Exception:
                 # A defect in here must not end every stream; it is loud, and looking again finds what was missed.
                 log.exception("live_pump_failed")

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage, AbstractQueue
 
+from hub.broker.connection import ANSWER_SECONDS, keep_connected
 from hub.core.ports import AllRead, Change
+from hub.core.tasks import checkpoint
 from hub.live import wire
-from hub.live.broker import ANSWER_SECONDS, keep_connected
 from hub.live.sources import BIND_SECONDS, Deaf, Hint, HintSink
 from hub.log import get_logger
 
@@ -76,6 +77,7 @@ class _Announcing:
             exchange = await _declare(channel)
         flushed = 0
         while True:
+            checkpoint()
             await self._awake.wait()
             if flushed > 1:
                 # Under load a moment's patience makes one message of many hints.
@@ -153,6 +155,7 @@ class _Listening:
         log.info("live_broker_connected")
         self.sink.reconnected()
         while True:
+            checkpoint()
             await self._awake.wait()
             self._awake.clear()
             await self._settle(channel, queue, bound)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,25 +13,19 @@ from uuid import UUID
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import DeliveryError
-from aiormq.exceptions import AMQPError
 
+from hub.broker.connection import ANSWER_SECONDS, BrokerAwayError, keep_connected, translated
 from hub.core.ports import DeadLetter
 from hub.domain.notifications import Lane
 from hub.log import get_logger
 from hub.pipeline import wire
-from hub.pipeline.topology import DEAD_LETTERS, Queue, queues, work_queue
-from hub.pipeline.transport import Handed, TransportAwayError
+from hub.pipeline.topology import DEAD_LETTERS, LANE_LIMIT, Queue, queues, work_queue
+from hub.pipeline.transport import Handed
 
 log = get_logger(__name__)
 
-HEARTBEAT_SECONDS = 10
-"""With the default of 60 a dead peer is noticed after three minutes."""
-ANSWER_TIMEOUT = 5.0
 CONFIRMS_IN_FLIGHT = 200
 _BURIED = 1000
-_LONGEST_PAUSE = 5.0
-
-_Session = Callable[[AbstractConnection, asyncio.Event], Awaitable[None]]
 
 
 @dataclass(eq=False)
@@ -47,7 +40,7 @@ class _Consumer:
 
 
 class RabbitTransport:
-    """`run` keeps both connections; everything else works with what is there, or raises TransportAwayError."""
+    """`run` keeps both connections; everything else works with what is there, or raises BrokerAwayError."""
 
     def __init__(self, url: str, channels: Iterable[str]) -> None:
         self._url = url
@@ -62,8 +55,8 @@ class RabbitTransport:
     async def run(self) -> None:
         """Keeps the connections until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep("publish", self._publish_session))
-            group.create_task(self._keep("consume", self._consume_session))
+            group.create_task(keep_connected(self._url, "publish", self._publish_session, self._publish_away))
+            group.create_task(keep_connected(self._url, "consume", self._consume_session, self._consume_away))
             group.create_task(self._bury_all())
 
     @property
@@ -78,8 +71,11 @@ class RabbitTransport:
     async def depth(self, lane: Lane) -> int:
         """Messages ready in a lane's queue."""
         channel = self._channel()
-        with _broker():
-            async with asyncio.timeout(ANSWER_TIMEOUT):
+        if work_queue(lane) not in self._queues:
+            # Another version's: asking for a queue that may not exist would cost the channel. No room, then.
+            return LANE_LIMIT
+        with translated():
+            async with asyncio.timeout(ANSWER_SECONDS):
                 queue = await channel.declare_queue(work_queue(lane).name, passive=True)
         return queue.declaration_result.message_count or 0
 
@@ -90,7 +86,7 @@ class RabbitTransport:
         self._consumers.add(consumer)
         try:
             if self._consuming is not None:
-                with suppress(TransportAwayError):
+                with suppress(BrokerAwayError):
                     await self._start(*self._consuming, consumer)
             yield _drained(consumer.messages)
         finally:
@@ -111,61 +107,20 @@ class RabbitTransport:
             headers=dict(headers),
         )
         async with self._confirms:
-            try:
-                with _broker():
-                    async with asyncio.timeout(ANSWER_TIMEOUT):
+            with translated():
+                try:
+                    async with asyncio.timeout(ANSWER_SECONDS):
                         await channel.default_exchange.publish(message, queue, mandatory=True)
-            except DeliveryError as error:
-                # Nacked: full. Returned: the queue is gone, and the next connection declares it anew.
-                log.debug("publish_refused", queue=queue, error=type(error).__name__)
-                return False
+                except DeliveryError as error:
+                    # Nacked: full. Returned: the queue is gone, and the next connection declares it anew.
+                    log.debug("publish_refused", queue=queue, error=type(error).__name__)
+                    return False
         return True
 
     def _channel(self) -> AbstractChannel:
         if self._publishing is None:
-            raise TransportAwayError
+            raise BrokerAwayError
         return self._publishing
-
-    async def _keep(self, purpose: str, session: _Session) -> None:
-        """One connection after the other, for ever, with growing pauses between failures."""
-        pause = 0.1
-        while True:
-            try:
-                async with asyncio.timeout(ANSWER_TIMEOUT):
-                    connection = await aio_pika.connect(
-                        self._url, heartbeat=HEARTBEAT_SECONDS, client_properties={"connection_name": f"hub {purpose}"}
-                    )
-            except asyncio.CancelledError:
-                _reraise_if_ours()
-            except Exception as error:  # noqa: BLE001 - whatever it is, there is no connection, and we try again
-                log.warning("broker_unreachable", purpose=purpose, error=type(error).__name__)
-            else:
-                started = asyncio.get_running_loop().time()
-                await self._live(purpose, connection, session)
-                if asyncio.get_running_loop().time() - started > _LONGEST_PAUSE:
-                    pause = 0.1
-            await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - jitter
-            pause = min(pause * 2, _LONGEST_PAUSE)
-
-    async def _live(self, purpose: str, connection: AbstractConnection, session: _Session) -> None:
-        """A connection's life, from its first channel until it is lost."""
-        lost = asyncio.Event()
-        connection.close_callbacks.add(lambda *_: lost.set())
-        try:
-            with _broker():
-                async with asyncio.timeout(ANSWER_TIMEOUT * 4):
-                    await session(connection, lost)
-            log.info("broker_connected", purpose=purpose)
-            await lost.wait()
-        except TransportAwayError:
-            pass
-        finally:
-            if session == self._publish_session:
-                self._publishing = None
-            else:
-                self._consuming = None
-            await _close(connection)
-        log.warning("broker_lost", purpose=purpose)
 
     async def _publish_session(self, connection: AbstractConnection, lost: asyncio.Event) -> None:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
@@ -175,6 +130,11 @@ class RabbitTransport:
         channel.close_callbacks.add(lambda *_: lost.set())
         self._publishing = channel
         self._to_bury.set()
+        log.info("broker_connected", purpose="publish")
+        await lost.wait()
+
+    def _publish_away(self) -> None:
+        self._publishing = None
 
     async def _consume_session(self, connection: AbstractConnection, lost: asyncio.Event) -> None:
         channel = await connection.channel()
@@ -184,10 +144,15 @@ class RabbitTransport:
         self._consuming = connection, lost
         for consumer in list(self._consumers):
             await self._start(connection, lost, consumer)
+        log.info("broker_connected", purpose="consume")
+        await lost.wait()
+
+    def _consume_away(self) -> None:
+        self._consuming = None
 
     async def _start(self, connection: AbstractConnection, lost: asyncio.Event, consumer: _Consumer) -> None:
-        with _broker():
-            async with asyncio.timeout(ANSWER_TIMEOUT):
+        with translated():
+            async with asyncio.timeout(ANSWER_SECONDS):
                 channel = await connection.channel(publisher_confirms=False)
                 consumer.channel = channel
                 await channel.set_qos(prefetch_count=consumer.prefetch)
@@ -225,12 +190,12 @@ class RabbitTransport:
         log.warning("poison_message", bytes=len(message.body))
         try:
             copied = await self._publish(DEAD_LETTERS.name, message.body, {"reason": "UNDECODABLE"})
-        except TransportAwayError:
+        except BrokerAwayError:
             copied = False
         if copied:
             await _acknowledge(message)
         else:
-            with suppress(TransportAwayError), _broker():
+            with suppress(BrokerAwayError), translated():
                 await message.reject(requeue=False)
 
     async def _bury_all(self) -> None:
@@ -242,41 +207,9 @@ class RabbitTransport:
                 headers = {"reason": letter.reason, "tenant": letter.tenant}
                 try:
                     await self._publish(DEAD_LETTERS.name, wire.encode([letter.notification_id]), headers)
-                except TransportAwayError:
+                except BrokerAwayError:
                     self._buried.appendleft(letter)
                     break
-
-
-class _broker:  # noqa: N801 - reads as the context it is
-    """Turns everything a broken connection may raise into TransportAwayError.
-
-    A connection that goes silent leaks CancelledError out of the driver: it counts as the broker's unless somebody
-    did cancel this very task.
-    """
-
-    def __enter__(self) -> None:
-        task = asyncio.current_task()
-        self._cancelling = task.cancelling() if task else 0
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        match error:
-            case None | TransportAwayError() | DeliveryError():
-                return
-            case asyncio.CancelledError():
-                task = asyncio.current_task()
-                if task is None or task.cancelling() > self._cancelling:
-                    return
-                raise TransportAwayError from error
-            case AMQPError() | OSError() | RuntimeError() | TimeoutError():
-                raise TransportAwayError from error
-            case _:
-                return
-
-
-def _reraise_if_ours() -> None:
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 async def _declare(channel: AbstractChannel, queue: Queue) -> None:
@@ -285,15 +218,15 @@ async def _declare(channel: AbstractChannel, queue: Queue) -> None:
 
 async def _acknowledge(message: AbstractIncomingMessage) -> None:
     """Acknowledges; on a connection that is gone the broker has given the message to somebody else already."""
-    with suppress(TransportAwayError), _broker():
-        async with asyncio.timeout(ANSWER_TIMEOUT):
+    with suppress(BrokerAwayError), translated():
+        async with asyncio.timeout(ANSWER_SECONDS):
             await message.ack()
 
 
 async def _close(what: AbstractChannel | AbstractConnection | None) -> None:
     if what is None or what.is_closed:
         return
-    with suppress(TransportAwayError), _broker():
+    with suppress(BrokerAwayError), translated():
         async with asyncio.timeout(1):
             await what.close()
 

@@ -6,9 +6,10 @@ import asyncio
 from collections import defaultdict
 from uuid import UUID
 
+from hub.broker.connection import BrokerAwayError
 from hub.domain.notifications import Lane
 from hub.log import get_logger
-from hub.pipeline.transport import Transport, TransportAwayError
+from hub.pipeline.transport import Transport
 
 log = get_logger(__name__)
 
@@ -57,5 +58,5 @@ class Relay:
                 if not await self._transport.publish(lane, ids[start : start + IDS_PER_MESSAGE]):
                     log.debug("lane_full", lane=str(lane))
                     return
-        except TransportAwayError:
+        except BrokerAwayError:
             log.debug("handover_missed", lane=str(lane), count=len(ids))

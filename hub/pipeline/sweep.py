@@ -8,13 +8,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 
+from hub.broker.connection import BrokerAwayError
 from hub.core.delivery import Delivery
 from hub.core.ports import Announcer, Change
 from hub.domain.errors import HubError
 from hub.domain.notifications import Lane, Notification, Priority
 from hub.domain.status import Status
 from hub.log import get_logger
-from hub.pipeline.transport import Transport, TransportAwayError
+from hub.pipeline.transport import Transport
 from hub.store.leases import LeaseStore
 from hub.store.outbox import Due, Line, OutboxStore
 
@@ -52,7 +53,7 @@ class Sweep:
     async def run(self) -> None:
         """Sweeps until cancelled, and lets the next one take over at once."""
         try:
-            while True:
+            while not _cancelled():
                 if not await self._turn():
                     await asyncio.sleep(self._interval)
         finally:
@@ -104,7 +105,7 @@ class Sweep:
         """How many more ids the lane may hold."""
         try:
             return max(0, DEPTH_LIMIT - await self._transport.depth(parse_lane(lane))) * IDS_PER_MESSAGE
-        except TransportAwayError:
+        except BrokerAwayError:
             return 0
 
     async def _handle(self, line: Line, found: Sequence[Due], room: int) -> int:
@@ -155,7 +156,7 @@ class Sweep:
                 if not await self._transport.publish(parse_lane(line.lane), ids):
                     break
                 published += ids
-        except TransportAwayError:
+        except BrokerAwayError:
             log.debug("sweep_transport_away", lane=line.lane)
         if published:
             await self._outbox.requeued(published)
@@ -163,6 +164,12 @@ class Sweep:
 
     def _announce(self, notifications: Sequence[Notification]) -> None:
         self._announcer.announce([Change(n.tenant, n.user_id, n.id) for n in notifications])
+
+
+def _cancelled() -> bool:
+    """Whether a cancel got lost: Python 3.11's `wait_for`, in the driver, swallows one that meets the answer."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 _UNSETTLED = {Status.SCHEDULED, Status.PENDING, Status.RETRYING, Status.SENDING}

@@ -12,10 +12,6 @@ from hub.core.ports import DeadLetter
 from hub.domain.notifications import Lane
 
 
-class TransportAwayError(Exception):
-    """The broker can't be reached, or did not confirm in time: nothing is known of what was published."""
-
-
 @dataclass(frozen=True, slots=True)
 class Handed:
     """One message as a worker gets it; acknowledged after everything in it was dealt with."""
@@ -28,11 +24,11 @@ class Transport(Protocol):
     """Spreads work over the workers. RabbitMQ and the in-process one pass the same conformance suite."""
 
     async def publish(self, lane: Lane, ids: Sequence[UUID]) -> bool:
-        """Hands over ids in one message; False if the lane is full. Raises TransportAwayError."""
+        """Hands over ids in one message; False if the lane is full. Raises BrokerAwayError."""
         ...
 
     async def depth(self, lane: Lane) -> int:
-        """Messages that wait in a lane. Raises TransportAwayError."""
+        """Messages that wait in a lane. Raises BrokerAwayError."""
         ...
 
     def consume(self, lane: Lane, prefetch: int) -> AbstractAsyncContextManager[AsyncIterator[Handed]]:

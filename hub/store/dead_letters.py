@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from uuid import UUID
 
 from hub.domain.ids import new_id
@@ -15,7 +14,7 @@ from hub.store.documents import NotificationDocument
 from hub.store.lists import filter_clauses
 from hub.store.mapping import Row, to_entity
 from hub.store.notifications import VISIBLE, Periods
-from hub.store.updates import NOW, REMOVE, after, changed, literal, replayed
+from hub.store.updates import changed, replayed, tombstone
 
 _BATCH = 500
 FAILED: Row = {"status": Status.FAILED.value}
@@ -68,21 +67,3 @@ class DeadLetterStore:
                 batch = [to_entity(row) async for row in mine]
             if batch:
                 yield batch
-
-
-def tombstone(retention: timedelta) -> Row:
-    """What deleting leaves: nothing of the content, enough to tell watchers and to refuse a resurrection."""
-    return {
-        "deleted_at": NOW,
-        "purge_at": after(retention),
-        "title": "",
-        "message": "",
-        "html": None,
-        "to": None,
-        "metadata": literal({}),
-        "attempts": [],
-        "claim": REMOVE,
-        "due": REMOVE,
-        "inbox_at": REMOVE,
-        "unread_until": REMOVE,
-    }

@@ -125,7 +125,8 @@ class NotificationDocument(Document):
                 partialFilterExpression={"type": "in_app"},
             ),
             IndexModel(
-                [("tenant", ASCENDING), ("_id", DESCENDING)],
+                # With the status among the keys, or Beanie takes it for `tenant_list` and drops one of the two.
+                [("tenant", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)],
                 name="dead_letters",
                 partialFilterExpression={"status": "failed"},
             ),
@@ -204,10 +205,77 @@ class LeaseDocument(Document):
         name = "leases"
 
 
+class HeartbeatDocument(Document):
+    """What a process says of itself every few seconds: this is how health knows the others."""
+
+    id: str  # type: ignore[assignment]  # see above
+    role: str
+    version: str
+    started_at: datetime
+    beat_at: datetime
+    """By the server's clock."""
+    lag_ms: float
+    """How late the event loop is."""
+    broker: bool | None
+    """Whether it is connected to the broker; null where there is none."""
+    channels: list[str]
+    """The channels it works for."""
+    outcomes: list[dict[str, Any]]
+    """How the last attempts ended, by channel."""
+
+    class Settings:
+        """Collection and indexes."""
+
+        name = "heartbeats"
+        indexes: ClassVar[list[IndexModel]] = [
+            IndexModel([("beat_at", ASCENDING)], name="purge", expireAfterSeconds=300)
+        ]
+
+
+class DirtyHourDocument(Document):
+    """An hour of a tenant whose roll-ups no longer agree with its notifications; `_id` is `<tenant>/<hour>`."""
+
+    id: str  # type: ignore[assignment]  # see above
+    tenant: str
+    hour: datetime
+    marked_at: datetime
+
+    class Settings:
+        """Collection."""
+
+        name = "dirty_hours"
+
+
+class RollupDocument(Document):
+    """Counts of one tenant's notifications created within an hour, of one type, category and status."""
+
+    id: bytes  # type: ignore[assignment]  # a hash of what it is about
+    tenant: str
+    hour: datetime
+    type: str
+    category: str | None
+    status: str
+    total: int
+    attempts: int
+    latencies: dict[str, int]
+    """Times to delivery: how many in each step of a logarithmic scale."""
+    stamp: UUID
+    """The computation that wrote it."""
+
+    class Settings:
+        """Collection and indexes; kept beyond the notifications' own retention."""
+
+        name = "rollups"
+        indexes: ClassVar[list[IndexModel]] = [IndexModel([("tenant", ASCENDING), ("hour", ASCENDING)], name="hours")]
+
+
 DOCUMENTS: list[type[Document]] = [
     NotificationDocument,
     KeyDocument,
     UserDocument,
     InboxOperationDocument,
     LeaseDocument,
+    HeartbeatDocument,
+    DirtyHourDocument,
+    RollupDocument,
 ]

@@ -52,6 +52,12 @@ class KeyStore:
         earlier = await self._earlier(taken) if taken else {}
         return [_answer(item, fresh, earlier) for item, fresh in zip(wanted, results, strict=True)]
 
+    async def find(self, tenant: str, key: str) -> Reservation | None:
+        """What the key stands for, as a majority has it."""
+        sought = Reservation(tenant, key, "", b"", UUID(int=0))
+        row = (await self._earlier([sought.hash])).get(sought.hash)
+        return None if row is None else _reserved(sought, row)
+
     async def _earlier(self, hashes: list[bytes]) -> dict[bytes, Row]:
         with translated():
             found = with_majority(self._rows).find({"_id": {"$in": hashes}})
@@ -67,6 +73,10 @@ def _answer(item: Reservation, fresh: object, earlier: dict[bytes, Row]) -> Rese
     if row is None:
         # Seen by the insert, but by no majority yet: it may be rolled back, so nothing can be said.
         return unreachable(LookupError("reservation not yet seen by a majority"))
+    return _reserved(item, row)
+
+
+def _reserved(item: Reservation, row: Row) -> Reservation:
     return replace(item, user_id=row["user_id"], fingerprint=row["fingerprint"], notification_id=row["notification_id"])
 
 

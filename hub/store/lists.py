@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from hub.domain.ids import first_id_at
+from hub.domain.ids import first_id_after, first_id_at
 from hub.domain.notifications import Notification
 from hub.domain.paging import Filter, ListKind, Position
 from hub.domain.status import READABLE, Status
@@ -13,8 +13,6 @@ from hub.store.client import Rows, translated
 from hub.store.documents import NotificationDocument
 from hub.store.mapping import Row, to_entity
 from hub.store.notifications import VISIBLE
-
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ def filter_clauses(filters: Filter) -> list[Row]:
     if filters.unread is not None:
         clauses.append({"read_at": None if filters.unread else {"$ne": None}})
     if filters.created_after is not None:
-        clauses.append({"_id": {"$gte": first_id_at(filters.created_after + _MILLISECOND)}})
+        clauses.append({"_id": {"$gte": first_id_after(filters.created_after)}})
     if filters.created_before is not None:
         clauses.append({"_id": {"$lt": first_id_at(filters.created_before)}})
     return clauses

@@ -15,7 +15,7 @@ from hub.domain.status import READABLE, Status
 from hub.store.client import Rows, translated, unreachable, with_majority
 from hub.store.documents import NotificationDocument
 from hub.store.mapping import Row, to_entity, to_new_row
-from hub.store.updates import NOW, REMOVE, UNREAD_UNTIL, changed, into, replayed
+from hub.store.updates import NOW, REMOVE, UNREAD_UNTIL, changed, into, replayed, tombstone
 
 VISIBLE: Row = {"deleted_at": None}
 _DUPLICATE_KEY = 11000
@@ -83,6 +83,15 @@ class NotificationStore:
         in_inbox = {"$ne": [{"$type": "$inbox_at"}, "missing"]}
         unread: Row = {"read_at": None, "unread_until": {"$cond": [in_inbox, UNREAD_UNTIL, REMOVE]}}
         return await self._change(current, guard | {"read_at": {"$ne": None}}, unread)
+
+    async def delete(self, tenant: str, notification_id: UUID) -> Notification | None:
+        """Leaves a tombstone; returns it, or None if there is nothing (any more)."""
+        query: Row = {"_id": notification_id, "tenant": tenant} | VISIBLE
+        with translated():
+            row = await self._rows.find_one_and_update(
+                query, changed(tombstone(self._periods.tombstone_retention)), return_document=ReturnDocument.AFTER
+            )
+        return None if row is None else to_entity(row)
 
     async def _change(self, current: Notification, guard: Row, fields: Row) -> Notification | None:
         query = {"_id": current.id, "tenant": current.tenant} | VISIBLE | guard

@@ -36,6 +36,8 @@ class Due:
     line: Line
     status: Status
     expires_at: datetime | None
+    since: datetime | None
+    """Since when it has been waiting for a worker, unless it waits for something else."""
 
 
 class OutboxStore:
@@ -64,8 +66,11 @@ class OutboxStore:
         """The longest due of a line."""
         query: Row = {"tenant": line.tenant, "lane": line.lane, "due": {"$lte": datetime.now(UTC)}}
         with translated():
-            found = self._rows.find(query, {"status": 1, "expires_at": 1}).sort("due", 1).hint("due").limit(limit)
-            return [Due(row["_id"], line, Status(row["status"]), row["expires_at"]) async for row in found]
+            found = self._rows.find(query, _DUE).sort("due", 1).hint("due").limit(limit)
+            return [
+                Due(row["_id"], line, Status(row["status"]), row["expires_at"], row["next_attempt_at"])
+                async for row in found
+            ]
 
     async def requeued(self, ids: Sequence[UUID]) -> None:
         """Notes that these were published: not again before `requeue_after`, unless they expire earlier."""
@@ -93,7 +98,12 @@ class OutboxStore:
 
     async def lapsed(self, ids: Sequence[UUID]) -> list[Claim]:
         """Claims whose lease ran out."""
-        query: Row = {"_id": {"$in": list(ids)}, "status": Status.SENDING.value, "$expr": {"$lte": ["$due", NOW]}}
+        query: Row = {
+            "_id": {"$in": list(ids)},
+            "status": Status.SENDING.value,
+            "$expr": {"$lte": ["$due", NOW]},
+            **_LIVING,
+        }
         with translated():
             return [to_claim(row) async for row in self._rows.find(query)]
 
@@ -108,9 +118,14 @@ class OutboxStore:
     async def _move(self, ids: Sequence[UUID], guard: Row, fields: Row) -> list[Notification]:
         stamp = new_id()
         with translated():
-            await self._rows.update_many({"_id": {"$in": list(ids)}, **guard}, changed(fields | {"recorded_by": stamp}))
+            await self._rows.update_many(
+                {"_id": {"$in": list(ids)}, **guard, **_LIVING}, changed(fields | {"recorded_by": stamp})
+            )
             return [to_entity(row) async for row in self._rows.find({"_id": {"$in": list(ids)}, "recorded_by": stamp})]
 
 
+_DUE: Row = {"status": 1, "expires_at": 1, "next_attempt_at": 1}
 _LINE: Row = {"_id": 0, "tenant": 1, "lane": 1}
+_LIVING: Row = {"deleted_at": None}
+"""A tombstone that a sweep still has in hand stays as it is."""
 _WAITING = [Status.PENDING.value, Status.RETRYING.value]

@@ -89,3 +89,21 @@ def replayed(grace: timedelta) -> Row:
         "purge_at": REMOVE,
         "due": earlier_of(after(grace)),
     }
+
+
+def tombstone(retention: timedelta) -> Row:
+    """What deleting leaves: nothing of the content, enough to tell watchers and to refuse a resurrection."""
+    return {
+        "deleted_at": NOW,
+        "purge_at": after(retention),
+        "title": "",
+        "message": "",
+        "html": None,
+        "to": None,
+        "metadata": literal({}),
+        "attempts": [],
+        "claim": REMOVE,
+        "due": REMOVE,
+        "inbox_at": REMOVE,
+        "unread_until": REMOVE,
+    }

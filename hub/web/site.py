@@ -12,7 +12,10 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Site:
-    """An ASGI application in front of others. Sockets do not pass through the REST application's middleware."""
+    """An ASGI application in front of others. Sockets do not pass through the REST application's middleware.
+
+    What is mounted at a path has that and all beneath it; at `/` it has `/` alone.
+    """
 
     def __init__(self, otherwise: Asgi, mounted: Mapping[str, Asgi]) -> None:
         self._otherwise = otherwise
@@ -22,7 +25,7 @@ class Site:
         """Passes the request on as it is."""
         path = scope.get("path", "")
         for prefix, app in self._mounted.items():
-            if path == prefix or path.startswith(prefix + "/"):
+            if path == prefix or (prefix != "/" and path.startswith(prefix + "/")):
                 await app(scope, receive, send)
                 return
         if scope["type"] == "websocket":

@@ -69,31 +69,30 @@ async def test_a_broker_stopped_for_twenty_seconds_fails_no_create_and_loses_not
     mongo_url: str, mongo_database: str
 ) -> None:
     user = f"user-{uuid4().hex[:8]}"
-    async with RabbitServer() as rabbit:
-        async with (
-            running_hub(mongo_url, f"{mongo_database}_away", rabbit.url, more=SHORT_LEASE) as hub,
-            httpx2.AsyncClient(base_url=hub.base_url, timeout=20) as client,
-        ):
-            ids: list[str] = []
-            stopping = asyncio.Event()
+    async with (
+        RabbitServer() as rabbit, running_hub(mongo_url, f"{mongo_database}_away", rabbit.url, more=SHORT_LEASE) as hub,
+        httpx2.AsyncClient(base_url=hub.base_url, timeout=20) as client,
+    ):
+        ids: list[str] = []
+        stopping = asyncio.Event()
 
-            async def load() -> None:
-                while not stopping.is_set():
-                    kind = ("email", "sms", "in_app")[len(ids) % 3]
-                    ids.append(await create(client, user, kind))
-                    await asyncio.sleep(0.02)
+        async def load() -> None:
+            while not stopping.is_set():
+                kind = ("email", "sms", "in_app")[len(ids) % 3]
+                ids.append(await create(client, user, kind))
+                await asyncio.sleep(0.02)
 
-            async with asyncio.TaskGroup() as group:
-                group.create_task(load())
-                await asyncio.sleep(1)
-                await rabbit.stop()
-                await asyncio.sleep(20)
-                await rabbit.start()
-                await asyncio.sleep(1)
-                stopping.set()
-            assert len(ids) > 200
-            await until(lambda: all_settled(client, user, len(ids)), 60)
-            assert await doubled(hub, client) == []
+        async with asyncio.TaskGroup() as group:
+            group.create_task(load())
+            await asyncio.sleep(1)
+            await rabbit.stop()
+            await asyncio.sleep(20)
+            await rabbit.start()
+            await asyncio.sleep(1)
+            stopping.set()
+        assert len(ids) > 200
+        await until(lambda: all_settled(client, user, len(ids)), 60)
+        assert await doubled(hub, client) == []
 
 
 async def test_a_process_that_is_told_to_stop_finishes_what_it_holds(

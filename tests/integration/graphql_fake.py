@@ -11,6 +11,7 @@ from typing import cast
 from uuid import UUID
 
 import uvicorn
+from starlette.responses import HTMLResponse
 
 from hub.core.app import Core
 from hub.core.dead_letters import Selection
@@ -27,6 +28,8 @@ from hub.transports.graphql.app import GraphQLApp, build
 
 MOMENT = datetime(2030, 1, 31, 8, 0, 0, 123000, tzinfo=UTC)
 MAX_BODY_BYTES = 200_000
+PAGE = "<!doctype html><title>A page</title>"
+PAGE_HEADERS = {"Cache-Control": "no-cache", "ETag": '"1"'}
 
 
 def a_notification(**changes: object) -> Notification:
@@ -233,7 +236,7 @@ class Running:
 async def running() -> AsyncIterator[Running]:
     core = FakeCore.new()
     settings = Settings(http=HttpSettings(max_body_bytes=MAX_BODY_BYTES), request_timeout=timedelta(seconds=1))
-    app = build(cast("Core", core), settings)
+    app = build(cast("Core", core), settings, page=lambda _request: HTMLResponse(PAGE, headers=PAGE_HEADERS))
     config = uvicorn.Config(app, port=0, lifespan="off", log_level="warning", ws_per_message_deflate=False)
     server = uvicorn.Server(config)
     async with asyncio.TaskGroup() as group:

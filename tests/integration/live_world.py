@@ -21,13 +21,12 @@ from hub.domain.times import now
 from hub.live.changes import ChangeHints
 from hub.live.feed import HEARTBEAT, LiveFeed
 from hub.live.rabbit import RabbitHints
-from hub.store.dead_letters import tombstone
 from hub.store.documents import NotificationDocument
 from hub.store.inbox import InboxStore
 from hub.store.mapping import Row
 from hub.store.notifications import NotificationStore, Periods
 from hub.store.outbox import OutboxStore
-from hub.store.updates import changed
+from hub.store.updates import changed, tombstone
 from hub.store.work import Record, WorkStore
 
 LAST_ID = UUID(int=2**128 - 1)

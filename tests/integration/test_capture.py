@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -19,12 +20,15 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from hub.channels.registry import build_channels
+from hub.channels.webhook import signature
 from hub.dev.capture import Capture, capture
 from hub.dev.outbox import routes
 from hub.dev.smtp_sink import read_mail
+from hub.dev.webhook_sink import SECRET
 from hub.domain.channels import Channel, Message
 from hub.domain.ids import new_id
 from hub.domain.notifications import OutcomeKind
+from tests.hub_process import free_ports
 
 
 @asynccontextmanager
@@ -100,6 +104,46 @@ async def test_sms_is_captured():
     assert captured.notification_id == sent.id
 
 
+async def test_webhooks_are_captured():
+    async with capture() as sinks, channels_of(sinks) as channels:
+        sent = message(sinks, "webhook")
+        assert channels["webhook"].check_address(sent.address or "") == sent.address
+        for tenant in ("default", "another"):
+            assert (
+                await channels["webhook"].send(message(sinks, "webhook", tenant=tenant))
+            ).kind is OutcomeKind.DELIVERED
+        assert (await channels["webhook"].send(sent)).kind is OutcomeKind.DELIVERED
+        captured, *_ = sinks.outbox
+        assert len(sinks.outbox) == 3
+    assert (captured.channel, captured.subject) == ("webhook", "Welcome!")
+    assert captured.recipient == "https://hooks.example.test/user123"
+    assert captured.text == "Grüße,\n.\nHub"
+    assert captured.notification_id == sent.id
+    assert captured.headers["Webhook-Signature"].startswith("v1,")
+
+
+async def test_the_webhook_sink_checks_what_it_is_sent():
+    def signed(body: bytes, identifier: str = "1") -> dict[str, str]:
+        key = base64.b64decode(SECRET.removeprefix("whsec_"))
+        return {
+            "webhook-id": identifier,
+            "webhook-timestamp": "2",
+            "webhook-signature": signature(key, identifier, "2", body),
+        }
+
+    async with capture() as sinks, httpx2.AsyncClient(trust_env=False) as client:
+        url = f"http://127.0.0.1:{sinks.webhook_port}/any/path"
+        good = b'{"data": {}}'
+        assert (await client.post(url, content=good)).status_code == 401
+        assert (await client.post(url, content=good, headers=signed(b"other"))).status_code == 401
+        for bad in (b"", b"x", b"[]", b'{"data": 1}', b"[" * 100_000):
+            assert (await client.post(url, content=bad, headers=signed(bad))).status_code == 400
+        assert (await client.get(url)).status_code == 405
+        assert len(sinks.outbox) == 0
+        assert (await client.post(url, content=good, headers=signed(good))).status_code == 204
+        assert [message.notification_id for message in sinks.outbox] == [None]
+
+
 async def test_many_at_once_newest_first_and_bounded():
     async with capture() as sinks, channels_of(sinks) as channels:
         for start in range(0, 600, 20):
@@ -129,34 +173,31 @@ async def test_the_gateway_checks_what_it_is_sent():
 
 
 async def test_split_roles_meet_at_fixed_ports():
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        smtp_port, sms_port = one.getsockname()[1], other.getsockname()[1]
+    smtp_port, sms_port, webhook_port = free_ports(3)
+    ports = {"smtp_port": smtp_port, "sms_port": sms_port, "webhook_port": webhook_port}
     async with (
-        capture(own_sinks=True, smtp_port=smtp_port, sms_port=sms_port) as owner,
-        capture(own_sinks=False, smtp_port=smtp_port, sms_port=sms_port) as worker,
+        capture(own_sinks=True, **ports) as owner,
+        capture(own_sinks=False, **ports) as worker,
         channels_of(worker) as channels,
     ):
         assert owner.channel_settings() == worker.channel_settings()
         assert (await channels["email"].send(message(worker, "email"))).kind is OutcomeKind.ACCEPTED
         assert (await channels["sms"].send(message(worker, "phone"))).kind is OutcomeKind.ACCEPTED
-        assert [captured.channel for captured in owner.outbox] == ["sms", "email"]
+        assert (await channels["webhook"].send(message(worker, "webhook"))).kind is OutcomeKind.DELIVERED
+        assert [captured.channel for captured in owner.outbox] == ["webhook", "sms", "email"]
         assert len(worker.outbox) == 0
 
 
-async def test_wrong_settings_are_named():
-    with pytest.raises(ValueError, match="HUB_DEV__CAPTURE_SMTP_PORT must be set"):
-        async with capture(own_sinks=False, sms_port=1):
-            pass
-    with pytest.raises(ValueError, match="HUB_DEV__CAPTURE_SMS_PORT must be set"):
-        async with capture(own_sinks=False, smtp_port=1):
+@pytest.mark.parametrize("name", ["smtp", "sms", "webhook"])
+async def test_wrong_settings_are_named(name):
+    ports = {f"{sink}_port": 1 for sink in ("smtp", "sms", "webhook") if sink != name}
+    with pytest.raises(ValueError, match=f"HUB_DEV__CAPTURE_{name.upper()}_PORT must be set"):
+        async with capture(own_sinks=False, **ports):
             pass
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ValueError, match=f"HUB_DEV__CAPTURE_SMTP_PORT: cannot listen on port {port}"):
-            async with capture(smtp_port=port):
-                pass
-        with pytest.raises(ValueError, match=f"HUB_DEV__CAPTURE_SMS_PORT: cannot listen on port {port}"):
-            async with capture(sms_port=port):
+        with pytest.raises(ValueError, match=f"HUB_DEV__CAPTURE_{name.upper()}_PORT: cannot listen on port {port}"):
+            async with capture(**{f"{name}_port": port}):
                 pass
 
 
@@ -182,6 +223,7 @@ async def test_no_real_provider_is_reached_under_capture():
             "concurrency": "3",
         },
         "sms": {"base_url": "https://sms.example.org", "auth_token": "secret", "sender": "News"},
+        "webhook": {"secrets": '{"default": ["whsec_secret"]}', "ca_file": "/nowhere", "concurrency": "5"},
     }
     async with capture() as sinks, channels_of(sinks, user_settings) as channels:
         assert channels["email"].concurrency == 3

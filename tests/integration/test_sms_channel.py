@@ -16,8 +16,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from hub.channels.sms import SmsChannel, retry_after
+from hub.channels.sms import SmsChannel
 from hub.channels.sms_settings import SmsSettings
+from hub.channels.waits import retry_after
 from hub.domain.channels import Message
 from hub.domain.ids import new_id
 from hub.domain.notifications import NewNotification, Outcome, OutcomeKind

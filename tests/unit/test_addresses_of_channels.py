@@ -171,4 +171,6 @@ def test_samples():
     assert samples.sample("email", "user123") == "user123@example.test"
     assert samples.sample("email", "anna@example.org") == "anna=40example.org@example.test"
     assert samples.sample("email", "..a.") == "=2E=2Ea=2E@example.test"
-    assert samples.sample("webhook", "user123") is None
+    assert samples.sample("webhook", "user123") == "https://hooks.example.test/user123"
+    assert samples.sample("webhook", "a|b@c") == "https://hooks.example.test/a%7Cb@c"
+    assert samples.sample("fax", "user123") is None

@@ -90,7 +90,7 @@ async def test_values_as_the_environment_gives_them():
             {"sms": {"sender": "Hub"}},
             "HUB_CHANNELS__SMS__ACCOUNT_SID must be set. HUB_CHANNELS__SMS__AUTH_TOKEN must be set.",
         ),
-        ({"fax": {"number": "1"}}, "HUB_CHANNELS__FAX__…: there is no such channel, only email, sms, in_app."),
+        ({"fax": {"number": "1"}}, "HUB_CHANNELS__FAX__…: there is no such channel, only email, sms, webhook, in_app."),
     ],
 )
 def test_a_wrong_setting_is_named(settings, sentence):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.core.ports import AllRead, Change
+from hub.core.tasks import checkpoint, ended, for_each
 from hub.domain.events import Event, EventKind, InboxPosition, UnreadCount
 from hub.domain.ids import new_id
 from hub.domain.notifications import Notification, Priority
@@ -21,7 +23,7 @@ from hub.domain.paging import Filter, ListKind, Position, decode_cursor
 from hub.domain.status import Status
 from hub.live import cursors, wire
 from hub.live.cursors import LONGEST_ABSENCE, OVERLAP, Progress
-from hub.live.joint import FeedEndedError, Joint, for_each
+from hub.live.joint import FeedEndedError, Joint
 from hub.live.streams import QUEUED, REMEMBERED, Stream, Told
 from hub.live.topics import MARKING, Topic, inbox_kind
 from hub.store.inbox import Latest, Trace
@@ -210,6 +212,7 @@ def test_a_topic_tells_each_version_once_and_looks_for_what_it_does_not_know():
 def test_a_mark_all_covers_what_it_read_and_nothing_else():
     topic = Topic(*OWNER, started=NOW, beat_at=0)
     read_at = NOW + 5 * SECOND
+    topic.join(stream())
     topic.tell_all_read(AllRead(*OWNER, InboxPosition(NOW + 2 * SECOND, LAST_ID), None), read_at)
 
     def trace(marked_at: datetime | None, inbox_at: datetime | None) -> Trace:
@@ -288,3 +291,26 @@ async def test_work_for_each_is_bounded_and_its_first_error_comes_last():
     with pytest.raises(KeyError):
         await for_each(range(10), work, at_once=3)
     assert len(done) == 10
+
+
+async def test_a_swallowed_cancellation_ends_a_task_all_the_same():
+    rounds = 0
+
+    async def stubborn() -> None:
+        nonlocal rounds
+        while rounds < 3:
+            rounds += 1
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+
+    async def attentive() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        checkpoint()
+
+    tasks = [asyncio.get_running_loop().create_task(work) for work in (stubborn(), attentive())]
+    await asyncio.sleep(0.01)
+    for task in tasks:
+        await ended(task)
+    assert rounds == 3
+    assert [task.cancelled() for task in tasks] == [False, True]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hub.domain.times import format_time, now, parse_time, to_milliseconds
 
 offsets = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-moments = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=offsets)
+moments = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=offsets)  # noqa: DTZ001 - it adds one
 
 
 @given(moments)

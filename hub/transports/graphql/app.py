@@ -8,7 +8,7 @@ from hub.core.app import Core
 from hub.settings import Settings
 from hub.transports.graphql.documents import Documents
 from hub.transports.graphql.drain import Drain
-from hub.transports.graphql.http import HttpEndpoint
+from hub.transports.graphql.http import HttpEndpoint, Page
 from hub.transports.graphql.schema import build_schema
 from hub.transports.graphql.sockets import Sockets
 
@@ -34,13 +34,13 @@ class GraphQLApp:
         await self._drain.run()
 
 
-def build(core: Core, settings: Settings) -> GraphQLApp:
-    """The application; nothing is opened or started."""
+def build(core: Core, settings: Settings, *, page: Page | None = None) -> GraphQLApp:
+    """The application; nothing is opened or started. `page` is what a browser sees at the endpoint."""
     documents = Documents()
     schema = build_schema(documents, settings.request_timeout)
     drain = Drain()
     return GraphQLApp(
-        HttpEndpoint(schema, documents, core, settings.http.max_body_bytes, drain),
+        HttpEndpoint(schema, documents, core, settings.http.max_body_bytes, drain, page),
         Sockets(schema, documents, core, drain),
         drain,
     )

@@ -5,11 +5,11 @@ Strawberry's own view misses the media type of responses, their statuses and wel
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from graphql import GraphQLError, OperationType
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types import ExecutionResult
@@ -30,7 +30,6 @@ from hub.transports.graphql.errors import (
     retry_after_seconds,
     status_of,
 )
-from hub.transports.graphql.page import PAGE
 from hub.transports.graphql.params import Params, from_body, from_query
 from hub.transports.graphql.schema import Schema
 from hub.transports.graphql.sse import EventStream
@@ -48,6 +47,9 @@ log = get_logger(__name__)
 
 CORRELATION_HEADER = "X-Correlation-Id"
 
+Page = Callable[[Request], Response]
+"""Answers a browser's GET or HEAD of the endpoint with a page."""
+
 
 class Refused(Exception):
     """An HTTP request that is refused before GraphQL sees it, where the error alone doesn't tell the status."""
@@ -61,12 +63,21 @@ class Refused(Exception):
 class HttpEndpoint:
     """Answers GET and POST."""
 
-    def __init__(self, schema: Schema, documents: Documents, core: Core, max_body_bytes: int, drain: Drain) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        documents: Documents,
+        core: Core,
+        max_body_bytes: int,
+        drain: Drain,
+        page: Page | None = None,
+    ) -> None:
         self._schema = schema
         self._documents = documents
         self._core = core
         self._max_body_bytes = max_body_bytes
         self._drain = drain
+        self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application."""
@@ -77,7 +88,7 @@ class HttpEndpoint:
             except ClientDisconnect:
                 return
             response.headers[CORRELATION_HEADER] = identifier
-            response.headers["Cache-Control"] = "no-store"
+            response.headers.setdefault("Cache-Control", "no-store")
             response.headers["Vary"] = "Accept"
             await response(scope, receive, send)
 
@@ -86,9 +97,9 @@ class HttpEndpoint:
         offers = ranked(_accept(request), (JSON_TYPE, GRAPHQL_TYPE, EVENTS_TYPE, HTML_TYPE))
         media = next((offer for offer in offers if offer in {JSON_TYPE, GRAPHQL_TYPE}), JSON_TYPE)
         try:
+            if self._page is not None and _is_visit(request, offers):
+                return self._page(request)
             _check_method(request)
-            if request.method == "GET" and offers[:1] == [HTML_TYPE] and "query" not in request.query_params:
-                return HTMLResponse(PAGE)
             _check_accept(offers)
             context = Context.fresh(self._core, await principal_of(request))
             params = await self._params(request)
@@ -173,6 +184,11 @@ class HttpEndpoint:
 
 def _accept(request: Request) -> str:
     return ",".join(request.headers.getlist("accept"))
+
+
+def _is_visit(request: Request, offers: list[str]) -> bool:
+    """Whether a browser opens the endpoint as a page."""
+    return request.method in {"GET", "HEAD"} and offers[:1] == [HTML_TYPE] and "query" not in request.query_params
 
 
 def _check_method(request: Request) -> None:

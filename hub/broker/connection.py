@@ -12,6 +12,7 @@ import aio_pika
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError
 
+from hub.core.tasks import checkpoint
 from hub.log import get_logger
 
 log = get_logger(__name__)
@@ -25,7 +26,7 @@ _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
 Session = Callable[[AbstractConnection, asyncio.Event], Awaitable[None]]
-"""What is done with a connection until it is lost; setting the event gives it up."""
+"""What is done with a connection: runs until it is lost, and is then cancelled; setting the event gives it up."""
 
 
 class BrokerAwayError(Exception):
@@ -59,14 +60,15 @@ async def keep_connected(url: str, purpose: str, session: Session, away: Callabl
     pause = _FIRST_PAUSE
     clock = asyncio.get_running_loop().time
     while True:
+        checkpoint()
         began = clock()
         try:
             await _live(url, purpose, session)
         except BrokerAwayError as error:
-            log.warning("live_broker_away", purpose=purpose, error=str(error))
+            log.warning("broker_away", purpose=purpose, error=str(error))
         except Exception:
-            # Whatever it is, a stream must not end by it: hints are lost until the next connection, and healed.
-            log.exception("live_broker_failed", purpose=purpose)
+            # Whatever it is, the next connection may do better, and what was lost meanwhile the store still knows.
+            log.exception("broker_session_failed", purpose=purpose)
         away()
         if clock() - began > 2 * _LONGEST_PAUSE:
             pause = _FIRST_PAUSE
@@ -76,10 +78,11 @@ async def keep_connected(url: str, purpose: str, session: Session, away: Callabl
 
 async def _live(url: str, purpose: str, session: Session) -> None:
     """A connection's life, until it is lost or the session gives it up. Raises BrokerAwayError."""
-    properties: dict[str, Any] = {"connection_name": f"hub live {purpose}"}
+    properties: dict[str, Any] = {"connection_name": f"hub {purpose}"}
     with translated():
         async with asyncio.timeout(ANSWER_SECONDS):
             connection = await aio_pika.connect(url, heartbeat=HEARTBEAT_SECONDS, client_properties=properties)
+    checkpoint()
     lost = asyncio.Event()
     connection.close_callbacks.add(lambda *_: lost.set())
 

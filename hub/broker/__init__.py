@@ -1,0 +1,1 @@
+"""What pipeline and live share of RabbitMQ: a connection that comes back."""

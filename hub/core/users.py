@@ -1,0 +1,71 @@
+"""Use cases on users: their record, and deleting all that the hub knows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hub.core import access
+from hub.core.access import Operation
+from hub.core.ports import Announcer, Change
+from hub.domain.channels import Channel
+from hub.domain.checks import check_user_id
+from hub.domain.errors import Violation, invalid, not_found
+from hub.domain.notifications import User
+from hub.domain.principals import Principal
+from hub.domain.users import DeletedUser, UserRecord, record_violations
+from hub.store.users import UserStore
+
+
+class Users:
+    """One method, one public operation."""
+
+    def __init__(self, store: UserStore, channels: Mapping[str, Channel], announcer: Announcer) -> None:
+        self._store = store
+        self._by_contact_point = {c.contact_point: c for c in channels.values() if c.contact_point is not None}
+        self._announcer = announcer
+
+    async def get(self, principal: Principal, user_id: str) -> User:
+        """The user's record, or NOT_FOUND: a user who is notified need not have one."""
+        access.allow(principal, Operation.GET_USER, check_user_id(user_id))
+        found = await self._store.get(principal.tenant, user_id)
+        if found is None:
+            raise not_found("The user record")
+        return found
+
+    async def update(self, principal: Principal, user_id: str, record: UserRecord) -> User:
+        """Replaces the record; each channel checks its own contact point and brings it into canonical form."""
+        access.allow(principal, Operation.UPDATE_USER, check_user_id(user_id))
+        return await self._store.replace(principal.tenant, user_id, self._checked(record))
+
+    async def delete(self, principal: Principal, user_id: str) -> DeletedUser:
+        """Cancels what waits and removes inbox, history, keys and contact points; may be repeated.
+
+        No work in flight brings anything back: what a worker is sending now leaves no trace when it is done.
+        """
+        access.allow(principal, Operation.DELETE_USER, check_user_id(user_id))
+        # Addresses first: nothing that is claimed from now on finds one.
+        contact_points = await self._store.delete(principal.tenant, user_id)
+        notifications = cancelled = 0
+        while (step := await self._store.erase_some(principal.tenant, user_id)) is not None:
+            notifications += len(step.notifications)
+            cancelled += step.cancelled
+            self._announcer.announce([Change(n.tenant, n.user_id, n.id) for n in step.notifications])
+        keys = await self._store.delete_keys(principal.tenant, user_id)
+        return DeletedUser(notifications, cancelled, keys, contact_points)
+
+    def _checked(self, record: UserRecord) -> UserRecord:
+        violations = record_violations(record)
+        canonical: dict[str, str] = {}
+        for name, address in record.contact_points.items():
+            channel = self._by_contact_point.get(name)
+            try:
+                if channel is None:
+                    known = ", ".join(sorted(self._by_contact_point))
+                    violations.append(Violation("contact_points", f"may hold {known} only"))
+                else:
+                    canonical[name] = channel.check_address(address)
+            except ValueError as error:
+                violations.append(Violation(f"contact_points.{name}", str(error)))
+        if violations:
+            raise invalid(*violations)
+        return UserRecord(canonical, record.locale, record.timezone)
