@@ -91,7 +91,8 @@ def _warn_of_strangers(settings: Settings) -> None:
     """What was allowed explicitly is said loudly all the same."""
     if not (settings.allow_anonymous and settings.open_listeners):
         return
-    log.warning("anonymous_access", hosts=settings.open_listeners, meaning="whoever can connect may do anything")
+    if settings.auth.keys_file is None:
+        log.warning("anonymous_access", hosts=settings.open_listeners, meaning="whoever can connect may do anything")
     if settings.captures:
         log.warning("outbox_shown_to_others", hosts=settings.open_listeners)
 

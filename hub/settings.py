@@ -241,7 +241,8 @@ class Settings(BaseSettings):
     @property
     def open_listeners(self) -> list[str]:
         """The addresses that others than this machine can reach."""
-        return [host for host in (self.http.host, self.grpc.host, self.metrics.host) if not is_loopback(host)]
+        hosts = (self.http.host, self.grpc.host, self.metrics.host)
+        return sorted({host for host in hosts if not is_loopback(host)})
 
     @property
     def captures(self) -> bool:

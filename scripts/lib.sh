@@ -56,6 +56,7 @@ install_system_packages() {
     needs_libcurl && missing+=(libcurl4)
     [[ $kind == test && -z ${HUB_TEST_AMQP_URL:-} ]] && ! has_rabbitmq && missing+=(rabbitmq-server)
     [[ $kind == test ]] && ! has_chromium && missing+=(chromium)
+    [[ $kind == test ]] && ! has_library libatomic.so.1 && missing+=(libatomic1)
     ((${#missing[@]})) || return 0
     local command="apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
     have apt-get || fail "missing on this machine: ${missing[*]} (the names of Debian's packages); install them and run this again"
@@ -95,8 +96,11 @@ has_chromium() { [[ -x ${HUB_TEST_CHROMIUM:-} ]] || have chromium || have chromi
 # The embedded mongod's only need that a minimal Debian lacks; not needed where a MongoDB was given.
 needs_libcurl() {
     [[ $(uname -s)/$(uname -m) == Linux/x86_64 && -z ${HUB_MONGO__URL:-} ]] || return 1
-    ! "$SYSTEM_PYTHON" -c 'import ctypes; ctypes.CDLL("libcurl.so.4")' 2>/dev/null
+    ! has_library libcurl.so.4
 }
+
+# A minimal Debian lacks libcurl, which the embedded mongod wants, and libatomic, which Playwright's driver wants.
+has_library() { "$SYSTEM_PYTHON" -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "$1" 2>/dev/null; }
 
 # ------------------------------------------------------------------------------------------- Python environment
 

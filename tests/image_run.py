@@ -297,7 +297,8 @@ async def development(image: Image, folder: Path, suite: Sequence[str]) -> None:
             assert "anonymous_access" in app.said()
             assert "outbox_shown_to_others" in app.said()
             starts = app.said().count("The notification hub is ready")
-            (source / "hub" / "__init__.py").write_text('"""Changed."""\n\n__version__ = "0.1.1"\n')
+            with (source / "hub" / "__init__.py").open("a") as changed:
+                changed.write("\n")
             await until(lambda: app.said().count("The notification hub is ready") == starts + 1, START_SECONDS)
             await send(client, {**EXAMPLE, "type": "in_app"}, "delivered")
             say("reloaded on a change, and delivers again")
@@ -341,7 +342,10 @@ async def production(image: Image, folder: Path, secrets: Path) -> None:
             mounts = [(str(secrets / name), f"/run/secrets/{name}") for name in service["secrets"]]
             container = await enter(running(Container(role, image, service, mounts, hub_env), folder))
             check_confinement(container)
+        key = (folder / "key").read_text().strip()
         async with httpx2.AsyncClient(base_url=API) as client:
+            assert (await client.post("/api/v1/notifications", json=EXAMPLE)).status_code == 401
+            client.headers["Authorization"] = f"Bearer {key}"
             await send(client, {**EXAMPLE, "to": "user123@example.test"}, "sent")
             await send(client, {**EXAMPLE, "type": "in_app"}, "delivered")
             assert (await client.get("/dev/outbox")).status_code == 404

@@ -12,6 +12,8 @@ import { examples, firstTabs } from './examples.js';
 import './graphiql.css';
 import icon from './icon.svg';
 
+/** In a window narrower than this (CSS pixels) the editor needs all of it. */
+const NARROW = 900;
 const KINDS = { query: 'Queries', mutation: 'Mutations', subscription: 'Subscriptions' };
 
 /** A panel with every document in graphql/operations; each opens in a tab of its own. */
@@ -80,7 +82,7 @@ createRoot(document.getElementById('graphiql')).render(
     // What the hub calls JSON is an object (metadata); the editor would take any value but that.
     customScalarSchemas={{ JSON: { type: 'object' } }}
     plugins={[EXAMPLES_PLUGIN, HISTORY_PLUGIN]}
-    visiblePlugin={EXAMPLES_PLUGIN.title}
+    visiblePlugin={innerWidth < NARROW ? undefined : EXAMPLES_PLUGIN.title}
     defaultTabs={firstTabs}
     defaultEditorToolsVisibility="variables"
     shouldPersistHeaders={false}

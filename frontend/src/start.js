@@ -20,8 +20,9 @@ function protoEntry(path) {
   const entry = document.createElement('li');
   const link = entry.appendChild(document.createElement('a'));
   link.href = `/protos/${path}`;
-  link.textContent = path.split('/').at(-1);
-  entry.appendChild(document.createElement('span')).textContent = `/protos/${path}`;
+  const [folder, name] = [path.slice(0, path.lastIndexOf('/')), path.slice(path.lastIndexOf('/') + 1)];
+  link.textContent = name;
+  entry.appendChild(document.createElement('span')).textContent = folder;
   return entry;
 }
 

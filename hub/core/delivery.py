@@ -14,6 +14,7 @@ import stamina
 from hub.core.addresses import Addresses
 from hub.core.batching import Batcher
 from hub.core.ports import Announcer, Change, DeadLetter, Observer, Undertaker
+from hub.core.tasks import checkpoint
 from hub.domain.channels import Channel, Message
 from hub.domain.errors import HubError, Reason
 from hub.domain.notifications import Attempt, Fault, Outcome, OutcomeKind
@@ -126,8 +127,7 @@ class Delivery:
         except TimeoutError:
             fault = Fault("TIMEOUT", "The provider did not answer in time.")
         except asyncio.CancelledError:
-            if _cancelled():
-                raise
+            checkpoint()
             # It leaked out of a library: nobody has cancelled this delivery.
             fault = Fault("CHANNEL_DEFECT", "The channel failed in a way it should not.")
         except Exception:
@@ -195,11 +195,6 @@ def _attempt_of(claim: Claim, outcome: Outcome, started_at: datetime, finished_a
         outcome=outcome.kind,
         error=outcome.error,
     )
-
-
-def _cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _store_away(error: Exception) -> bool:

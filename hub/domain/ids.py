@@ -47,4 +47,4 @@ def parse_id(text: str) -> UUID | None:
         identifier = UUID(text)
     except ValueError:
         return None
-    return identifier if str(identifier) == text.lower() else None
+    return identifier if str(identifier) == text else None

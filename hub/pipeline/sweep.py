@@ -11,6 +11,7 @@ from datetime import timedelta
 from hub.broker.connection import BrokerAwayError
 from hub.core.delivery import Delivery
 from hub.core.ports import Announcer, Change
+from hub.core.tasks import checkpoint
 from hub.domain.errors import HubError
 from hub.domain.notifications import Lane, Notification, Priority
 from hub.domain.status import Status
@@ -53,7 +54,8 @@ class Sweep:
     async def run(self) -> None:
         """Sweeps until cancelled, and lets the next one take over at once."""
         try:
-            while not _cancelled():
+            while True:
+                checkpoint()
                 if not await self._turn():
                     await asyncio.sleep(self._interval)
         finally:
@@ -164,12 +166,6 @@ class Sweep:
 
     def _announce(self, notifications: Sequence[Notification]) -> None:
         self._announcer.announce([Change(n.tenant, n.user_id, n.id) for n in notifications])
-
-
-def _cancelled() -> bool:
-    """Whether a cancel got lost: Python 3.11's `wait_for`, in the driver, swallows one that meets the answer."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 _UNSETTLED = {Status.SCHEDULED, Status.PENDING, Status.RETRYING, Status.SENDING}

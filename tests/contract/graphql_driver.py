@@ -22,6 +22,24 @@ NOTIFICATION = f"""{{
 }}"""
 PAGE = f"{{ edges {{ cursor node {NOTIFICATION} }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }}"
 EVENT = f"{{ kind cursor unreadCount unreadCountCapped upTo {{ deliveredAt id }} notification {NOTIFICATION} }}"
+ERROR = "{ code reason message violations { field message } metadata }"
+USER = "{ userId contactPoints locale timezone createdAt updatedAt }"
+COUNTS = """{
+  from to bucket rows { start type category status count }
+  channels { type settled failed failureRate attempts p50Ms p95Ms p99Ms }
+}"""
+HEALTH = """{
+  status version processes { id role version startedAt beatAt lagMs } components { name status detail }
+  channels { type status workers lastOutcome lastAttemptAt } oldestDueSeconds
+}"""
+STATISTICS = {
+    "from": "DateTime",
+    "to": "DateTime",
+    "bucket": "StatisticsBucket",
+    "type": "String",
+    "category": "String",
+    "status": "NotificationStatus",
+}
 FILTERS = {
     "status": "NotificationStatus",
     "type": "String",
@@ -33,7 +51,7 @@ FILTERS = {
     "first": "Int",
     "after": "String",
 }
-ENUMS = {"status", "priority", "outcome", "kind"}
+ENUMS = {"status", "priority", "outcome", "kind", "bucket", "lastOutcome"}
 
 
 class GraphqlDriver:
@@ -41,14 +59,58 @@ class GraphqlDriver:
 
     name = "graphql"
 
-    def __init__(self, client: httpx2.AsyncClient, socket_url: str) -> None:
+    def __init__(self, client: httpx2.AsyncClient, socket_url: str, key: str | None = None) -> None:
         self._client = client
         self._socket_url = socket_url
+        self._init = None if key is None else {"Authorization": f"Bearer {key}"}
 
     async def create(self, command: Body, key: str | None = None) -> tuple[Body, bool]:
         given = command if key is None else {**command, "idempotency_key": key}
         payload = await self._mutate("createNotification", given, f"notification {NOTIFICATION} idempotencyReplayed")
         return payload["notification"], payload["idempotency_replayed"]
+
+    async def create_many(self, commands: list[Body]) -> list[Body]:
+        selection = f"results {{ index notification {NOTIFICATION} error {ERROR} idempotencyReplayed }}"
+        given = {"notifications": [_camel_keys(command) for command in commands]}
+        results: list[Body] = (await self._mutate("createNotifications", given, selection))["results"]
+        return results
+
+    async def delete(self, notification_id: str) -> None:
+        payload = await self._mutate("deleteNotification", {"id": notification_id}, "id")
+        assert payload == {"id": notification_id}
+
+    async def get_user(self, user_id: str) -> Body:
+        found: Body = (await self._run(f"query($id: ID!) {{ user(id: $id) {USER} }}", {"id": user_id}))["user"]
+        if found is None:
+            raise Refused("INVALID_ARGUMENT", "INVALID_VALUE", ("user_id",), correlation_id="(none)")
+        if found["created_at"] is None:
+            raise Refused("NOT_FOUND", "NOT_FOUND", correlation_id="(none)")
+        return found
+
+    async def update_user(self, user_id: str, record: Body) -> Body:
+        given = {"user_id": user_id, **record}
+        found: Body = (await self._mutate("updateUser", given, f"user {USER}"))["user"]
+        return found
+
+    async def delete_user(self, user_id: str) -> Body:
+        return await self._mutate("deleteUser", {"user_id": user_id}, "notifications cancelled keys contactPoints")
+
+    async def statistics(self, **arguments: Any) -> Body:
+        given = {name.removesuffix("_"): value for name, value in arguments.items() if value is not None}
+        for name in ("bucket", "status"):
+            if name in given:
+                given[name] = given[name].upper()
+        declared = "".join(f"${name}: {STATISTICS[name]} " for name in given)
+        passed = ", ".join(f"{name}: ${name}" for name in given)
+        arguments_text = f"({passed})" if passed else ""
+        head = f"query({declared})" if declared else "query"
+        data = await self._run(f"{head} {{ statistics{arguments_text} {COUNTS} }}", given)
+        found: Body = data["statistics"]
+        return found
+
+    async def health(self) -> Body:
+        found: Body = (await self._run(f"{{ health {HEALTH} }}", {}))["health"]
+        return found
 
     async def get(self, notification_id: str) -> Body:
         data = await self._run(f"query($id: ID!) {{ notification(id: $id) {NOTIFICATION} }}", {"id": notification_id})
@@ -155,7 +217,7 @@ class GraphqlDriver:
     @asynccontextmanager
     async def _subscribe(self, document: str, variables: Body, name: str) -> AsyncIterator[AsyncIterator[Body]]:
         async with connect(self._socket_url, subprotocols=[Subprotocol("graphql-transport-ws")]) as socket:
-            await socket.send(json.dumps({"type": "connection_init", "payload": None}))
+            await socket.send(json.dumps({"type": "connection_init", "payload": self._init}))
             assert json.loads(await socket.recv())["type"] == "connection_ack"
             payload = {"query": document, "variables": variables}
             await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
@@ -212,6 +274,10 @@ def _camel(name: str) -> str:
     return head + "".join(part.capitalize() for part in rest)
 
 
+OWN = {"metadata", "contact_points"}
+"""What the caller named: no case of ours."""
+
+
 def _snake(name: str) -> str:
     return re.sub(r"(?=[A-Z])", "_", name).lower()
 
@@ -219,14 +285,14 @@ def _snake(name: str) -> str:
 def _camel_keys(given: Body) -> Body:
     """Input in GraphQL's case; metadata is the caller's own."""
     return {
-        _camel(name): _camel_keys(value) if isinstance(value, dict) and name != "metadata" else value
+        _camel(name): _camel_keys(value) if isinstance(value, dict) and name not in OWN else value
         for name, value in given.items()
     }
 
 
 def _canonical(value: Any, name: str = "") -> Any:
     """An answer in REST's case, enums lower-case; metadata is the caller's own."""
-    if name == "metadata":
+    if name in {"metadata", "contactPoints"} and not isinstance(value, int):
         return value
     if isinstance(value, dict):
         return {_snake(key): _canonical(item, key) for key, item in value.items()}

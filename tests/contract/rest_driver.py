@@ -28,6 +28,30 @@ class RestDriver:
         assert response.headers["location"] == f"/api/v1/notifications/{body['id']}"
         return body, response.headers.get("idempotency-replayed") == "true"
 
+    async def create_many(self, commands: list[Body]) -> list[Body]:
+        answer = await self._json("POST", "/notifications/batch", json={"notifications": commands})
+        results: list[Body] = answer["results"]
+        return results
+
+    async def delete(self, notification_id: str) -> None:
+        response = await self._send("DELETE", f"/notifications/{notification_id}")
+        assert (response.status_code, response.content) == (204, b"")
+
+    async def get_user(self, user_id: str) -> Body:
+        return await self._json("GET", f"/users/{user_id}")
+
+    async def update_user(self, user_id: str, record: Body) -> Body:
+        return await self._json("PUT", f"/users/{user_id}", json=record)
+
+    async def delete_user(self, user_id: str) -> Body:
+        return await self._json("DELETE", f"/users/{user_id}")
+
+    async def statistics(self, **arguments: Any) -> Body:
+        return await self._list("/statistics", {name.removesuffix("_"): value for name, value in arguments.items()})
+
+    async def health(self) -> Body:
+        return await self._json("GET", "/health")
+
     async def get(self, notification_id: str) -> Body:
         return await self._json("GET", f"/notifications/{notification_id}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
@@ -14,8 +15,10 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no py.typed
+from hub.rpc.v1.health_pb2_grpc import HealthServiceStub
+from hub.rpc.v1.users_pb2_grpc import UserServiceStub
 
-from hub.rpc.v1 import entities_pb2
+from hub.rpc.v1 import entities_pb2, health_pb2, users_pb2
 from hub.rpc.v1 import notifications_pb2 as pb
 from hub.rpc.v1.notifications_pb2_grpc import NotificationServiceStub
 from tests.contract.drivers import Body, Refused
@@ -23,8 +26,15 @@ from tests.contract.drivers import Body, Refused
 Answer = TypeVar("Answer", bound=Message)
 M = TypeVar("M", bound=Message)
 
-TIMES = {"scheduled_at", "expires_at", "created_after", "created_before"}
-PREFIXES = ("NOTIFICATION_STATUS_", "PRIORITY_", "ATTEMPT_OUTCOME_", "EVENT_KIND_")
+TIMES = {"from", "to", "scheduled_at", "expires_at", "created_after", "created_before"}
+PREFIXES = (
+    "STATISTICS_BUCKET_",
+    "HEALTH_STATUS_",
+    "NOTIFICATION_STATUS_",
+    "PRIORITY_",
+    "ATTEMPT_OUTCOME_",
+    "EVENT_KIND_",
+)
 
 
 class RpcDriver:
@@ -32,8 +42,10 @@ class RpcDriver:
 
     name = "grpc"
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._stub: Any = NotificationServiceStub(channel)
+    def __init__(self, channel: grpc.aio.Channel, key: str | None = None) -> None:
+        self._stub: Any = _Keyed(NotificationServiceStub(channel), key)
+        self._users: Any = _Keyed(UserServiceStub(channel), key)
+        self._health: Any = _Keyed(HealthServiceStub(channel), key)
 
     async def create(self, command: Body, key: str | None = None) -> tuple[Body, bool]:
         request = _request(pb.CreateNotificationRequest, command)
@@ -41,6 +53,41 @@ class RpcDriver:
             request.idempotency_key = key
         answer = await _call(self._stub.CreateNotification(request))
         return plain(answer.notification), answer.idempotency_replayed
+
+    async def create_many(self, commands: list[Body]) -> list[Body]:
+        async def requests() -> AsyncIterator[pb.CreateNotificationsRequest]:
+            for command in commands:
+                yield pb.CreateNotificationsRequest(notification=_request(pb.CreateNotificationRequest, command))
+
+        try:
+            results = [plain(answer) async for answer in self._stub.CreateNotifications(requests())]
+        except grpc.aio.AioRpcError as error:
+            raise _refusal(error) from None
+        return sorted(results, key=lambda result: int(result["index"]))
+
+    async def delete(self, notification_id: str) -> None:
+        await _call(self._stub.DeleteNotification(pb.DeleteNotificationRequest(notification_id=notification_id)))
+
+    async def get_user(self, user_id: str) -> Body:
+        return plain((await _call(self._users.GetUser(users_pb2.GetUserRequest(user_id=user_id)))).user)
+
+    async def update_user(self, user_id: str, record: Body) -> Body:
+        given = {name: value for name, value in record.items() if value is not None}
+        request = users_pb2.UpdateUserRequest(user_id=user_id, **given)
+        return plain((await _call(self._users.UpdateUser(request))).user)
+
+    async def delete_user(self, user_id: str) -> Body:
+        return plain(await _call(self._users.DeleteUser(users_pb2.DeleteUserRequest(user_id=user_id))))
+
+    async def statistics(self, **arguments: Any) -> Body:
+        given = {name.removesuffix("_"): value for name, value in arguments.items() if value is not None}
+        if "bucket" in given:
+            given["bucket"] = f"STATISTICS_BUCKET_{given['bucket'].upper()}"
+        request = _request(pb.GetStatisticsRequest, given)
+        return plain((await _call(self._stub.GetStatistics(request))).statistics)
+
+    async def health(self) -> Body:
+        return plain((await _call(self._health.GetHealth(health_pb2.GetHealthRequest()))).health)
 
     async def get(self, notification_id: str) -> Body:
         request = pb.GetNotificationRequest(notification_id=notification_id)
@@ -104,6 +151,17 @@ class RpcDriver:
         answer = await _call(method(_request(kind, given)))
         items = [plain(notification) for notification in answer.notifications]
         return {"items": items, "next_cursor": answer.next_page_token or None}
+
+
+class _Keyed:
+    """A stub whose calls carry a key."""
+
+    def __init__(self, stub: Any, key: str | None) -> None:
+        self._stub = stub
+        self._metadata = () if key is None else (("authorization", f"Bearer {key}"),)
+
+    def __getattr__(self, name: str) -> Any:
+        return partial(getattr(self._stub, name), metadata=self._metadata)
 
 
 async def _call(call: Awaitable[Answer]) -> Answer:
@@ -191,6 +249,8 @@ def plain(message: Any) -> Body:
 
 def _plain_field(message: Any, field: FieldDescriptor) -> Any:
     value = getattr(message, field.name)
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        return dict(value)
     if field.is_repeated:
         return [plain(item) for item in value]
     if field.has_presence and not message.HasField(field.name):

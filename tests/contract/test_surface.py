@@ -17,7 +17,7 @@ from graphql import (
 )
 
 from hub.core.access import Operation
-from hub.rpc.v1 import entities_pb2, events_pb2
+from hub.rpc.v1 import entities_pb2, events_pb2, health_pb2, users_pb2
 from hub.rpc.v1 import notifications_pb2 as pb
 
 ROOT = Path(__file__).parents[2]
@@ -36,16 +36,33 @@ OPERATIONS: dict[Operation, tuple[str, str]] = {
     Operation.LIST_DEAD_LETTERS: ("listDeadLetters", "Query.deadLetters"),
     Operation.REPLAY_DEAD_LETTERS: ("replayDeadLetters", "Mutation.replayDeadLetters"),
     Operation.PURGE_DEAD_LETTERS: ("purgeDeadLetters", "Mutation.purgeDeadLetters"),
+    Operation.DELETE: ("deleteNotification", "Mutation.deleteNotification"),
+    Operation.GET_USER: ("getUser", "User.contactPoints"),
+    Operation.UPDATE_USER: ("updateUser", "Mutation.updateUser"),
+    Operation.DELETE_USER: ("deleteUser", "Mutation.deleteUser"),
+    Operation.STATISTICS: ("getStatistics", "Query.statistics"),
 }
-# One rule of access covers both marks, and a status change is ruled by its target.
+# One rule of access covers both marks and both creates, a status change is ruled by its target, health by nobody.
 MORE = {
+    ("createNotifications", "Mutation.createNotifications"),
+    ("getHealth", "Query.health"),
     ("markRead", "Mutation.markRead"),
     ("markUnread", "Mutation.markUnread"),
     ("updateNotificationStatus", "Mutation.updateNotificationStatus"),
 }
 PROBES = {"livez", "readyz"}
-# What GraphQL has besides: Relay's look-up, the user that lists hang on, and the second half of the unread count.
-ONLY_GRAPHQL = {"Query.node", "Query.user", "User.id", "User.userId", "User.unreadCountCapped"}
+# What GraphQL has besides: Relay's look-up, the user that lists hang on, and the other fields of count and record.
+ONLY_GRAPHQL = {
+    "Query.node",
+    "Query.user",
+    "User.id",
+    "User.userId",
+    "User.unreadCountCapped",
+    "User.locale",
+    "User.timezone",
+    "User.createdAt",
+    "User.updatedAt",
+}
 
 FILTERS = {"status", "type", "category", "unread", "user_id", "created_after", "created_before"}
 
@@ -102,7 +119,12 @@ def test_every_operation_of_the_core_stands_in_the_table() -> None:
 
 def test_rest_and_grpc_have_the_operations_of_the_table_and_no_others() -> None:
     table = {rest for rest, _ in OPERATIONS.values()} | {rest for rest, _ in MORE}
-    rpcs = pb.DESCRIPTOR.services_by_name["NotificationService"].methods_by_name
+    services = [
+        service
+        for file in (pb, users_pb2, health_pb2)
+        for service in file.DESCRIPTOR.services_by_name.values()
+    ]
+    rpcs = [name for service in services for name in service.methods_by_name]
     assert set(rest_operations()) == table
     assert {name[0].lower() + name[1:] for name in rpcs} == table
 

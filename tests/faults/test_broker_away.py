@@ -99,7 +99,7 @@ async def grown(load: Load, by: int) -> None:
 
 async def test_stopped_for_a_while_nothing_fails_and_nothing_is_lost(hub: Assembly, node: RabbitServer) -> None:
     async with load_on(hub) as load:
-        await node.kill()
+        await node.stop()
         await until(lambda: not hub.transport.connected)
         # Away for five seconds of load, in which creates are as quick as ever.
         ends = time.monotonic() + 5

@@ -14,7 +14,11 @@ from tests.hub_process import RunningHub, running_hub
 from tests.servers import RabbitServer
 from tests.waiting import until
 
-SHORT_LEASE = {"HUB_PIPELINE__LEASE": "8", "HUB_CHANNELS__EMAIL__SEND_TIMEOUT": "3", "HUB_CHANNELS__SMS__SEND_TIMEOUT": "3"}
+SHORT_LEASE = {
+    "HUB_PIPELINE__LEASE": "8",
+    "HUB_CHANNELS__EMAIL__SEND_TIMEOUT": "3",
+    "HUB_CHANNELS__SMS__SEND_TIMEOUT": "3",
+}
 
 
 async def create(client: httpx2.AsyncClient, user: str, kind: str) -> str:
@@ -70,7 +74,8 @@ async def test_a_broker_stopped_for_twenty_seconds_fails_no_create_and_loses_not
 ) -> None:
     user = f"user-{uuid4().hex[:8]}"
     async with (
-        RabbitServer() as rabbit, running_hub(mongo_url, f"{mongo_database}_away", rabbit.url, more=SHORT_LEASE) as hub,
+        RabbitServer() as rabbit,
+        running_hub(mongo_url, f"{mongo_database}_away", rabbit.url, more=SHORT_LEASE) as hub,
         httpx2.AsyncClient(base_url=hub.base_url, timeout=20) as client,
     ):
         ids: list[str] = []

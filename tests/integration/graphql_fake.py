@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -14,15 +14,19 @@ import uvicorn
 from starlette.responses import HTMLResponse
 
 from hub.core.app import Core
+from hub.core.credentials import Credentials, KeyFile, OpenDoor, hash_key
 from hub.core.dead_letters import Selection
-from hub.core.notifications import Created
+from hub.core.notifications import Created, NewItem
 from hub.domain.errors import HubError, Reason, Violation, invalid, invalid_field, not_found
 from hub.domain.events import Event, EventKind, InboxPosition, UnreadCount
+from hub.domain.health import ChannelHealth, ComponentHealth, Health, HealthReport, ProcessHealth
 from hub.domain.ids import new_id, parse_id
-from hub.domain.notifications import Attempt, Fault, NewNotification, Notification, OutcomeKind, Priority
+from hub.domain.notifications import Attempt, Fault, NewNotification, Notification, OutcomeKind, Priority, User
 from hub.domain.paging import Filter, ListKind, Page, PageRequest, Position, encode_cursor
-from hub.domain.principals import Principal
+from hub.domain.principals import Principal, Scope
+from hub.domain.statistics import Bucket, ChannelStatistics, Row, Statistics, StatisticsQuery
 from hub.domain.status import Status
+from hub.domain.users import DeletedUser, UserRecord
 from hub.settings import HttpSettings, Settings
 from hub.transports.graphql.app import GraphQLApp, build
 
@@ -30,6 +34,9 @@ MOMENT = datetime(2030, 1, 31, 8, 0, 0, 123000, tzinfo=UTC)
 MAX_BODY_BYTES = 200_000
 PAGE = "<!doctype html><title>A page</title>"
 PAGE_HEADERS = {"Cache-Control": "no-cache", "ETag": '"1"'}
+KEY = "a key of acme"
+ACME = Principal("acme", frozenset(Scope))
+KEYS = KeyFile({hash_key(KEY): ACME})
 
 
 def a_notification(**changes: object) -> Notification:
@@ -94,11 +101,13 @@ class FakeNotifications:
     filters: list[Filter] = field(default_factory=list)
     look_ups: list[list[str]] = field(default_factory=list)
     feeds: list[FakeFeed] = field(default_factory=list)
+    principals: list[Principal] = field(default_factory=list)
     cancelled: int = 0
 
     async def create(
         self, principal: Principal, command: NewNotification, *, idempotency_key: str | None, correlation_id: str
     ) -> Created:
+        self.principals.append(principal)
         self.commands.append(command)
         self.correlation_ids.append(correlation_id)
         match command.title:
@@ -119,6 +128,24 @@ class FakeNotifications:
         made = a_notification(title=command.title, status=Status.PENDING, metadata=command.metadata)
         self.known[made.id] = made
         return Created(made, replayed=idempotency_key == "again")
+
+    async def create_many(
+        self, principal: Principal, items: Sequence[NewItem | HubError], *, correlation_id: str
+    ) -> list[Created | HubError]:
+        if not items:
+            raise invalid_field("notifications", "must be 1 to 1,000 items")
+        return [await self._create_item(principal, item, correlation_id) for item in items]
+
+    async def _create_item(
+        self, principal: Principal, item: NewItem | HubError, correlation_id: str
+    ) -> Created | HubError:
+        assert isinstance(item, NewItem)
+        try:
+            return await self.create(
+                principal, item.command, idempotency_key=item.idempotency_key, correlation_id=correlation_id
+            )
+        except HubError as error:
+            return error
 
     async def get_many(self, principal: Principal, notification_ids: list[str]) -> Mapping[str, Notification]:
         self.look_ups.append(notification_ids)
@@ -142,6 +169,9 @@ class FakeNotifications:
         if target is Status.SENT:
             raise HubError(Reason.ILLEGAL_TRANSITION, "No.", metadata={"from": "pending", "to": "sent"})
         return replace(found, status=target)
+
+    async def delete(self, principal: Principal, notification_id: str) -> None:
+        del self.known[(await self._load(notification_id)).id]
 
     async def mark_read(self, principal: Principal, notification_id: str) -> Notification:
         return replace(await self._load(notification_id), status=Status.SENT, read_at=MOMENT)
@@ -204,10 +234,87 @@ class FakeDeadLetters:
 
 
 @dataclass
+class FakeUsers:
+    known: dict[str, User] = field(default_factory=dict)
+    look_ups: list[str] = field(default_factory=list)
+
+    async def get(self, principal: Principal, user_id: str) -> User:
+        self.look_ups.append(user_id)
+        if user_id == "secret":
+            raise HubError(Reason.PERMISSION_DENIED, "No.", metadata={"scope": "users"})
+        if user_id not in self.known:
+            raise not_found("The user record")
+        return self.known[user_id]
+
+    async def update(self, principal: Principal, user_id: str, record: UserRecord) -> User:
+        if record.locale == "nonsense":
+            raise invalid(Violation("locale", "must be a language tag such as en or pt-BR"))
+        self.known[user_id] = User(
+            principal.tenant, user_id, record.contact_points, record.locale, record.timezone, MOMENT, MOMENT
+        )
+        return self.known[user_id]
+
+    async def delete(self, principal: Principal, user_id: str) -> DeletedUser:
+        return DeletedUser(4, 3, 2, 1) if self.known.pop(user_id, None) else DeletedUser(0, 0, 0, 0)
+
+
+@dataclass
+class FakeStatistics:
+    asked: list[StatisticsQuery] = field(default_factory=list)
+
+    async def get(
+        self,
+        principal: Principal,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        bucket: Bucket,
+        type_: str | None,
+        category: str | None,
+        status: Status | None,
+    ) -> Statistics:
+        if start is not None and end is not None and start >= end:
+            raise invalid_field("from", "must lie before to")
+        query = StatisticsQuery(start or MOMENT, end or MOMENT, bucket, type_, category, status)
+        self.asked.append(query)
+        rows = (Row(MOMENT, "email", "welcome", Status.SENT, 3), Row(MOMENT, "sms", None, Status.FAILED, 1))
+        channels = (
+            ChannelStatistics("email", 3, 0, 0.0, 4, 12.5, 80.25, 99.0),
+            ChannelStatistics("sms", 1, 1, 1.0, 7, None, None, None),
+        )
+        return Statistics(query, rows, channels)
+
+
+@dataclass
+class FakeHealth:
+    principals: list[Principal | None] = field(default_factory=list)
+
+    async def report(self, principal: Principal | None) -> HealthReport:
+        self.principals.append(principal)
+        if principal is None or Scope.NOTIFICATIONS_READ not in principal.scopes:
+            return HealthReport(Health.DEGRADED)
+        return HealthReport(
+            Health.DEGRADED,
+            "1.2.3",
+            (ProcessHealth("p-1", "api", "1.2.3", MOMENT, MOMENT, 0.25),),
+            (ComponentHealth("store", Health.OK, "A primary answers."),),
+            (
+                ChannelHealth("email", Health.OK, 2, "temporary", MOMENT),
+                ChannelHealth("sms", Health.DEGRADED, 0, None, None),
+            ),
+            61.5,
+        )
+
+
+@dataclass
 class FakeCore:
     notifications: FakeNotifications
     inbox: FakeInbox
     dead_letters: FakeDeadLetters
+    users: FakeUsers = field(default_factory=FakeUsers)
+    statistics: FakeStatistics = field(default_factory=FakeStatistics)
+    health: FakeHealth = field(default_factory=FakeHealth)
+    credentials: Credentials = field(default_factory=OpenDoor)
 
     @classmethod
     def new(cls) -> FakeCore:

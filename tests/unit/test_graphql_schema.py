@@ -23,10 +23,13 @@ from graphql import (
 )
 
 from hub.domain import events
+from hub.domain.health import Health
 from hub.domain.notifications import OutcomeKind, Priority
+from hub.domain.statistics import Bucket
 from hub.domain.status import Status
 from hub.transports.graphql.documents import KEPT_DOCUMENTS, LONGEST_KEPT, MAX_TOKENS, Documents
 from hub.transports.graphql.export import sdl
+from hub.transports.graphql.health import HealthStatus
 from hub.transports.graphql.schema import build_schema as build_hub_schema
 from hub.transports.graphql.schemas import (
     AttemptOutcome,
@@ -35,6 +38,7 @@ from hub.transports.graphql.schemas import (
     NotificationStatus,
     domain_status,
 )
+from hub.transports.graphql.statistics import StatisticsBucket, domain_bucket
 from hub.transports.graphql.wire import dump_json, load_json, ranked
 
 CONTRACT = Path(__file__).parents[2] / "graphql"
@@ -80,15 +84,27 @@ def test_the_operations_are_those_of_the_contract(schema: GraphQLSchema):
     assert schema.query_type
     assert schema.mutation_type
     assert schema.subscription_type
-    assert set(schema.query_type.fields) == {"notification", "node", "notifications", "user", "deadLetters"}
+    assert set(schema.query_type.fields) == {
+        "notification",
+        "node",
+        "notifications",
+        "user",
+        "deadLetters",
+        "statistics",
+        "health",
+    }
     assert set(schema.mutation_type.fields) == {
         "createNotification",
+        "createNotifications",
         "updateNotificationStatus",
         "markRead",
         "markUnread",
+        "deleteNotification",
         "markAllRead",
         "replayDeadLetters",
         "purgeDeadLetters",
+        "updateUser",
+        "deleteUser",
     }
     assert set(schema.subscription_type.fields) == {"inboxEvents", "notificationEvents"}
 
@@ -100,6 +116,8 @@ def test_the_operations_are_those_of_the_contract(schema: GraphQLSchema):
         (NotificationPriority, Priority),
         (AttemptOutcome, OutcomeKind),
         (EventKind, events.EventKind),
+        (HealthStatus, Health),
+        (StatisticsBucket, Bucket),
     ],
 )
 def test_enums_are_the_domains_with_upper_case_names(shown: type[Enum], domain: type[Enum]):
@@ -108,6 +126,11 @@ def test_enums_are_the_domains_with_upper_case_names(shown: type[Enum], domain: 
 
 def test_a_status_is_the_domains_own():
     assert {domain_status(shown) for shown in NotificationStatus} == set(Status)
+
+
+def test_a_bucket_is_the_domains_own():
+    assert {domain_bucket(shown) for shown in StatisticsBucket} == set(Bucket)
+    assert domain_bucket(None) is Bucket.HOUR
 
 
 @pytest.mark.parametrize("path", OPERATIONS, ids=lambda path: path.stem)

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.domain import ids
 from hub.domain.ids import first_id_at, new_id, parse_id, time_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -29,7 +28,7 @@ def test_ids_are_of_version_7_and_sort_as_they_were_made() -> None:
 def test_ids_stay_ordered_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
     before = [new_id() for _ in range(3)]
     past = time.time_ns() - 3_600_000_000_000
-    monkeypatch.setattr(ids.time, "time_ns", lambda: past)
+    monkeypatch.setattr("hub.domain.ids.time.time_ns", lambda: past)
     after = [new_id() for _ in range(5_000)]
     assert before + after == sorted(before + after)
     assert abs(time_of(after[-1]) - time_of(before[-1])) < timedelta(seconds=1)

@@ -25,78 +25,92 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from hub.rpc.v1 import entities_pb2 as hub_dot_v1_dot_entities__pb2
+from hub.rpc.v1 import errors_pb2 as hub_dot_v1_dot_errors__pb2
 from hub.rpc.v1 import events_pb2 as hub_dot_v1_dot_events__pb2
+from hub.rpc.v1 import statistics_pb2 as hub_dot_v1_dot_statistics__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ahub/v1/notifications.proto\x12\x06hub.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15hub/v1/entities.proto\x1a\x13hub/v1/events.proto\"\xcd\x02\n\x19\x43reateNotificationRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x11\n\x04html\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x0f\n\x02to\x18\x06 \x01(\tH\x01\x88\x01\x01\x12)\n\x08metadata\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x30\n\x0cscheduled_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x0fidempotency_key\x18\n \x01(\tH\x02\x88\x01\x01\x42\x07\n\x05_htmlB\x05\n\x03_toB\x12\n\x10_idempotency_key\"f\n\x1a\x43reateNotificationResponse\x12*\n\x0cnotification\x18\x01 \x01(\x0b\x32\x14.hub.v1.Notification\x12\x1c\n\x14idempotency_replayed\x18\x02 \x01(\x08\"1\n\x16GetNotificationRequest\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\"E\n\x17GetNotificationResponse\x12*\n\x0cnotification\x18\x01 \x01(\x0b\x32\x14.hub.v1.Notification\"\xd6\x02\n\x18ListNotificationsRequest\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.hub.v1.NotificationStatus\x12\x11\n\x04type\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06unread\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12\x14\n\x07user_id\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x31\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\tB\x07\n\x05_typeB\x0b\n\t_categoryB\t\n\x07_unreadB\n\n\x08_user_id\"a\n\x19ListNotificationsResponse\x12+\n\rnotifications\x18\x01 \x03(\x0b\x32\x14.hub.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc9\x02\n\x1cListUserNotificationsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.hub.v1.NotificationStatus\x12\x11\n\x04type\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06unread\x18\x05 \x01(\x08H\x02\x88\x01\x01\x12\x31\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\tB\x07\n\x05_typeB\x0b\n\t_categoryB\t\n\x07_unread\"e\n\x1dListUserNotificationsResponse\x12+\n\rnotifications\x18\x01 \x03(\x0b\x32\x14.hub.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbd\x02\n\x10ListInboxRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.hub.v1.NotificationStatus\x12\x11\n\x04type\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06unread\x18\x05 \x01(\x08H\x02\x88\x01\x01\x12\x31\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\tB\x07\n\x05_typeB\x0b\n\t_categoryB\t\n\x07_unread\"Y\n\x11ListInboxResponse\x12+\n\rnotifications\x18\x01 \x03(\x0b\x32\x14.hub.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x15GetUnreadCountRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"K\n\x16GetUnreadCountResponse\x12\x14\n\x0cunread_count\x18\x01 \x01(\x05\x12\x1b\n\x13unread_count_capped\x18\x02 \x01(\x08\"f\n\x1fUpdateNotificationStatusRequest\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.hub.v1.NotificationStatus\"N\n UpdateNotificationStatusResponse\x12*\n\x0cnotification\x18\x01 \x01(\x0b\x32\x14.hub.v1.Notification\"*\n\x0fMarkReadRequest\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\">\n\x10MarkReadResponse\x12*\n\x0cnotification\x18\x01 \x01(\x0b\x32\x14.hub.v1.Notification\",\n\x11MarkUnreadRequest\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\"@\n\x12MarkUnreadResponse\x12*\n\x0cnotification\x18\x01 \x01(\x0b\x32\x14.hub.v1.Notification\"g\n\x12MarkAllReadRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\x05up_to\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x08\n\x06_up_toB\x0b\n\t_category\"$\n\x13MarkAllReadResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\"B\n\x11WatchInboxRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\x05\x61\x66ter\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_after\"2\n\x12WatchInboxResponse\x12\x1c\n\x05\x65vent\x18\x01 \x01(\x0b\x32\r.hub.v1.Event\"3\n\x18WatchNotificationRequest\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\"9\n\x19WatchNotificationResponse\x12\x1c\n\x05\x65vent\x18\x01 \x01(\x0b\x32\r.hub.v1.Event\"\xd4\x02\n\x16ListDeadLettersRequest\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.hub.v1.NotificationStatus\x12\x11\n\x04type\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06unread\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12\x14\n\x07user_id\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x31\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\tB\x07\n\x05_typeB\x0b\n\t_categoryB\t\n\x07_unreadB\n\n\x08_user_id\"_\n\x17ListDeadLettersResponse\x12+\n\rnotifications\x18\x01 \x03(\x0b\x32\x14.hub.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa7\x02\n\x10\x44\x65\x61\x64LetterFilter\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.hub.v1.NotificationStatus\x12\x11\n\x04type\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06unread\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12\x14\n\x07user_id\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x31\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x07\n\x05_typeB\x0b\n\t_categoryB\t\n\x07_unreadB\n\n\x08_user_id\"b\n\x18ReplayDeadLettersRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\x12(\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x18.hub.v1.DeadLetterFilter\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"*\n\x19ReplayDeadLettersResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\"a\n\x17PurgeDeadLettersRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\x12(\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x18.hub.v1.DeadLetterFilter\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\")\n\x18PurgeDeadLettersResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x32\xfc\t\n\x13NotificationService\x12[\n\x12\x43reateNotification\x12!.hub.v1.CreateNotificationRequest\x1a\".hub.v1.CreateNotificationResponse\x12R\n\x0fGetNotification\x12\x1e.hub.v1.GetNotificationRequest\x1a\x1f.hub.v1.GetNotificationResponse\x12X\n\x11ListNotifications\x12 .hub.v1.ListNotificationsRequest\x1a!.hub.v1.ListNotificationsResponse\x12\x64\n\x15ListUserNotifications\x12$.hub.v1.ListUserNotificationsRequest\x1a%.hub.v1.ListUserNotificationsResponse\x12@\n\tListInbox\x12\x18.hub.v1.ListInboxRequest\x1a\x19.hub.v1.ListInboxResponse\x12O\n\x0eGetUnreadCount\x12\x1d.hub.v1.GetUnreadCountRequest\x1a\x1e.hub.v1.GetUnreadCountResponse\x12m\n\x18UpdateNotificationStatus\x12\'.hub.v1.UpdateNotificationStatusRequest\x1a(.hub.v1.UpdateNotificationStatusResponse\x12=\n\x08MarkRead\x12\x17.hub.v1.MarkReadRequest\x1a\x18.hub.v1.MarkReadResponse\x12\x43\n\nMarkUnread\x12\x19.hub.v1.MarkUnreadRequest\x1a\x1a.hub.v1.MarkUnreadResponse\x12\x46\n\x0bMarkAllRead\x12\x1a.hub.v1.MarkAllReadRequest\x1a\x1b.hub.v1.MarkAllReadResponse\x12\x45\n\nWatchInbox\x12\x19.hub.v1.WatchInboxRequest\x1a\x1a.hub.v1.WatchInboxResponse0\x01\x12Z\n\x11WatchNotification\x12 .hub.v1.WatchNotificationRequest\x1a!.hub.v1.WatchNotificationResponse0\x01\x12R\n\x0fListDeadLetters\x12\x1e.hub.v1.ListDeadLettersRequest\x1a\x1f.hub.v1.ListDeadLettersResponse\x12X\n\x11ReplayDeadLetters\x12 .hub.v1.ReplayDeadLettersRequest\x1a!.hub.v1.ReplayDeadLettersResponse\x12U\n\x10PurgeDeadLetters\x12\x1f.hub.v1.PurgeDeadLettersRequest\x1a .hub.v1.PurgeDeadLettersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ahub/v1/notifications.proto\x12\x06hub.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15hub/v1/entities.proto\x1a\x13hub/v1/errors.proto\x1a\x13hub/v1/events.proto\x1a\x17hub/v1/statistics.proto\"\xcd\x02\n\x19\x43reateNotificationRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x11\n\x04html\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x0f\n\x02to\x18\x06 \x01(\tH\x01\x88\x01\x01\x12)\n\x08metadata\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x30\n\x0cscheduled_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x0fidempotency_key\x18\n \x01(\tH\x02\x88\x01\x01\x42\x07\n\x05_htmlB\x05\n\x03_toB\x12\n\x10_idempotency_key\"f\n\x1a\x43reateNotificationResponse\x12*\n\x0cnotification\x18\x01 \x01(\x0b\x32\x14.hub.v1.Notification\x12\x1c\n\x14idempotency_replayed\x18\x02 \x01(\x08\"U\n\x1a\x43reateNotificationsRequest\x12\x37\n\x0cnotification\x18\x01 \x01(\x0b\x32!.hub.v1.CreateNotificationRequest\"\x9d\x01\n\x1b\x43reateNotificationsResponse\x12\r\n\x05index\x18\x01 \x01(\x05\x12*\n\x0cnotification\x18\x02 \x01(\x0b\x32\x14.hub.v1.Notification\x12%\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x16.hub.v1.OperationError\x12\x1c\n\x14idempotency_replayed\x18\x04 \x01(\x08\"1\n\x16GetNotificationRequest\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\"E\n\x17GetNotificationResponse\x12*\n\x0cnotification\x18\x01 \x01(\x0b\x32\x14.hub.v1.Notification\"\xd6\x02\n\x18ListNotificationsRequest\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.hub.v1.NotificationStatus\x12\x11\n\x04type\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06unread\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12\x14\n\x07user_id\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x31\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\tB\x07\n\x05_typeB\x0b\n\t_categoryB\t\n\x07_unreadB\n\n\x08_user_id\"a\n\x19ListNotificationsResponse\x12+\n\rnotifications\x18\x01 \x03(\x0b\x32\x14.hub.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc9\x02\n\x1cListUserNotificationsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.hub.v1.NotificationStatus\x12\x11\n\x04type\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06unread\x18\x05 \x01(\x08H\x02\x88\x01\x01\x12\x31\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\tB\x07\n\x05_typeB\x0b\n\t_categoryB\t\n\x07_unread\"e\n\x1dListUserNotificationsResponse\x12+\n\rnotifications\x18\x01 \x03(\x0b\x32\x14.hub.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbd\x02\n\x10ListInboxRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.hub.v1.NotificationStatus\x12\x11\n\x04type\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06unread\x18\x05 \x01(\x08H\x02\x88\x01\x01\x12\x31\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\tB\x07\n\x05_typeB\x0b\n\t_categoryB\t\n\x07_unread\"Y\n\x11ListInboxResponse\x12+\n\rnotifications\x18\x01 \x03(\x0b\x32\x14.hub.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x15GetUnreadCountRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"K\n\x16GetUnreadCountResponse\x12\x14\n\x0cunread_count\x18\x01 \x01(\x05\x12\x1b\n\x13unread_count_capped\x18\x02 \x01(\x08\"f\n\x1fUpdateNotificationStatusRequest\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.hub.v1.NotificationStatus\"N\n UpdateNotificationStatusResponse\x12*\n\x0cnotification\x18\x01 \x01(\x0b\x32\x14.hub.v1.Notification\"*\n\x0fMarkReadRequest\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\">\n\x10MarkReadResponse\x12*\n\x0cnotification\x18\x01 \x01(\x0b\x32\x14.hub.v1.Notification\",\n\x11MarkUnreadRequest\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\"@\n\x12MarkUnreadResponse\x12*\n\x0cnotification\x18\x01 \x01(\x0b\x32\x14.hub.v1.Notification\"g\n\x12MarkAllReadRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\x05up_to\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x08\n\x06_up_toB\x0b\n\t_category\"$\n\x13MarkAllReadResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\"4\n\x19\x44\x65leteNotificationRequest\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\"\x1c\n\x1a\x44\x65leteNotificationResponse\"B\n\x11WatchInboxRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\x05\x61\x66ter\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_after\"2\n\x12WatchInboxResponse\x12\x1c\n\x05\x65vent\x18\x01 \x01(\x0b\x32\r.hub.v1.Event\"3\n\x18WatchNotificationRequest\x12\x17\n\x0fnotification_id\x18\x01 \x01(\t\"9\n\x19WatchNotificationResponse\x12\x1c\n\x05\x65vent\x18\x01 \x01(\x0b\x32\r.hub.v1.Event\"\xd4\x02\n\x16ListDeadLettersRequest\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.hub.v1.NotificationStatus\x12\x11\n\x04type\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06unread\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12\x14\n\x07user_id\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x31\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\tB\x07\n\x05_typeB\x0b\n\t_categoryB\t\n\x07_unreadB\n\n\x08_user_id\"_\n\x17ListDeadLettersResponse\x12+\n\rnotifications\x18\x01 \x03(\x0b\x32\x14.hub.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa7\x02\n\x10\x44\x65\x61\x64LetterFilter\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.hub.v1.NotificationStatus\x12\x11\n\x04type\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06unread\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12\x14\n\x07user_id\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x31\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x07\n\x05_typeB\x0b\n\t_categoryB\t\n\x07_unreadB\n\n\x08_user_id\"b\n\x18ReplayDeadLettersRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\x12(\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x18.hub.v1.DeadLetterFilter\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"*\n\x19ReplayDeadLettersResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\"a\n\x17PurgeDeadLettersRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\x12(\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x18.hub.v1.DeadLetterFilter\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\")\n\x18PurgeDeadLettersResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\"\xfe\x01\n\x14GetStatisticsRequest\x12(\n\x04\x66rom\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x06\x62ucket\x18\x03 \x01(\x0e\x32\x18.hub.v1.StatisticsBucket\x12\x11\n\x04type\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x05 \x01(\tH\x01\x88\x01\x01\x12*\n\x06status\x18\x06 \x01(\x0e\x32\x1a.hub.v1.NotificationStatusB\x07\n\x05_typeB\x0b\n\t_category\"?\n\x15GetStatisticsResponse\x12&\n\nstatistics\x18\x01 \x01(\x0b\x32\x12.hub.v1.Statistics2\x8b\x0c\n\x13NotificationService\x12[\n\x12\x43reateNotification\x12!.hub.v1.CreateNotificationRequest\x1a\".hub.v1.CreateNotificationResponse\x12\x62\n\x13\x43reateNotifications\x12\".hub.v1.CreateNotificationsRequest\x1a#.hub.v1.CreateNotificationsResponse(\x01\x30\x01\x12R\n\x0fGetNotification\x12\x1e.hub.v1.GetNotificationRequest\x1a\x1f.hub.v1.GetNotificationResponse\x12X\n\x11ListNotifications\x12 .hub.v1.ListNotificationsRequest\x1a!.hub.v1.ListNotificationsResponse\x12\x64\n\x15ListUserNotifications\x12$.hub.v1.ListUserNotificationsRequest\x1a%.hub.v1.ListUserNotificationsResponse\x12@\n\tListInbox\x12\x18.hub.v1.ListInboxRequest\x1a\x19.hub.v1.ListInboxResponse\x12O\n\x0eGetUnreadCount\x12\x1d.hub.v1.GetUnreadCountRequest\x1a\x1e.hub.v1.GetUnreadCountResponse\x12m\n\x18UpdateNotificationStatus\x12\'.hub.v1.UpdateNotificationStatusRequest\x1a(.hub.v1.UpdateNotificationStatusResponse\x12=\n\x08MarkRead\x12\x17.hub.v1.MarkReadRequest\x1a\x18.hub.v1.MarkReadResponse\x12\x43\n\nMarkUnread\x12\x19.hub.v1.MarkUnreadRequest\x1a\x1a.hub.v1.MarkUnreadResponse\x12\x46\n\x0bMarkAllRead\x12\x1a.hub.v1.MarkAllReadRequest\x1a\x1b.hub.v1.MarkAllReadResponse\x12[\n\x12\x44\x65leteNotification\x12!.hub.v1.DeleteNotificationRequest\x1a\".hub.v1.DeleteNotificationResponse\x12\x45\n\nWatchInbox\x12\x19.hub.v1.WatchInboxRequest\x1a\x1a.hub.v1.WatchInboxResponse0\x01\x12Z\n\x11WatchNotification\x12 .hub.v1.WatchNotificationRequest\x1a!.hub.v1.WatchNotificationResponse0\x01\x12R\n\x0fListDeadLetters\x12\x1e.hub.v1.ListDeadLettersRequest\x1a\x1f.hub.v1.ListDeadLettersResponse\x12X\n\x11ReplayDeadLetters\x12 .hub.v1.ReplayDeadLettersRequest\x1a!.hub.v1.ReplayDeadLettersResponse\x12U\n\x10PurgeDeadLetters\x12\x1f.hub.v1.PurgeDeadLettersRequest\x1a .hub.v1.PurgeDeadLettersResponse\x12L\n\rGetStatistics\x12\x1c.hub.v1.GetStatisticsRequest\x1a\x1d.hub.v1.GetStatisticsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hub.v1.notifications_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATENOTIFICATIONREQUEST']._serialized_start=146
-  _globals['_CREATENOTIFICATIONREQUEST']._serialized_end=479
-  _globals['_CREATENOTIFICATIONRESPONSE']._serialized_start=481
-  _globals['_CREATENOTIFICATIONRESPONSE']._serialized_end=583
-  _globals['_GETNOTIFICATIONREQUEST']._serialized_start=585
-  _globals['_GETNOTIFICATIONREQUEST']._serialized_end=634
-  _globals['_GETNOTIFICATIONRESPONSE']._serialized_start=636
-  _globals['_GETNOTIFICATIONRESPONSE']._serialized_end=705
-  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=708
-  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=1050
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=1052
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=1149
-  _globals['_LISTUSERNOTIFICATIONSREQUEST']._serialized_start=1152
-  _globals['_LISTUSERNOTIFICATIONSREQUEST']._serialized_end=1481
-  _globals['_LISTUSERNOTIFICATIONSRESPONSE']._serialized_start=1483
-  _globals['_LISTUSERNOTIFICATIONSRESPONSE']._serialized_end=1584
-  _globals['_LISTINBOXREQUEST']._serialized_start=1587
-  _globals['_LISTINBOXREQUEST']._serialized_end=1904
-  _globals['_LISTINBOXRESPONSE']._serialized_start=1906
-  _globals['_LISTINBOXRESPONSE']._serialized_end=1995
-  _globals['_GETUNREADCOUNTREQUEST']._serialized_start=1997
-  _globals['_GETUNREADCOUNTREQUEST']._serialized_end=2037
-  _globals['_GETUNREADCOUNTRESPONSE']._serialized_start=2039
-  _globals['_GETUNREADCOUNTRESPONSE']._serialized_end=2114
-  _globals['_UPDATENOTIFICATIONSTATUSREQUEST']._serialized_start=2116
-  _globals['_UPDATENOTIFICATIONSTATUSREQUEST']._serialized_end=2218
-  _globals['_UPDATENOTIFICATIONSTATUSRESPONSE']._serialized_start=2220
-  _globals['_UPDATENOTIFICATIONSTATUSRESPONSE']._serialized_end=2298
-  _globals['_MARKREADREQUEST']._serialized_start=2300
-  _globals['_MARKREADREQUEST']._serialized_end=2342
-  _globals['_MARKREADRESPONSE']._serialized_start=2344
-  _globals['_MARKREADRESPONSE']._serialized_end=2406
-  _globals['_MARKUNREADREQUEST']._serialized_start=2408
-  _globals['_MARKUNREADREQUEST']._serialized_end=2452
-  _globals['_MARKUNREADRESPONSE']._serialized_start=2454
-  _globals['_MARKUNREADRESPONSE']._serialized_end=2518
-  _globals['_MARKALLREADREQUEST']._serialized_start=2520
-  _globals['_MARKALLREADREQUEST']._serialized_end=2623
-  _globals['_MARKALLREADRESPONSE']._serialized_start=2625
-  _globals['_MARKALLREADRESPONSE']._serialized_end=2661
-  _globals['_WATCHINBOXREQUEST']._serialized_start=2663
-  _globals['_WATCHINBOXREQUEST']._serialized_end=2729
-  _globals['_WATCHINBOXRESPONSE']._serialized_start=2731
-  _globals['_WATCHINBOXRESPONSE']._serialized_end=2781
-  _globals['_WATCHNOTIFICATIONREQUEST']._serialized_start=2783
-  _globals['_WATCHNOTIFICATIONREQUEST']._serialized_end=2834
-  _globals['_WATCHNOTIFICATIONRESPONSE']._serialized_start=2836
-  _globals['_WATCHNOTIFICATIONRESPONSE']._serialized_end=2893
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=2896
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=3236
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=3238
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=3333
-  _globals['_DEADLETTERFILTER']._serialized_start=3336
-  _globals['_DEADLETTERFILTER']._serialized_end=3631
-  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_start=3633
-  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_end=3731
-  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_start=3733
-  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_end=3775
-  _globals['_PURGEDEADLETTERSREQUEST']._serialized_start=3777
-  _globals['_PURGEDEADLETTERSREQUEST']._serialized_end=3874
-  _globals['_PURGEDEADLETTERSRESPONSE']._serialized_start=3876
-  _globals['_PURGEDEADLETTERSRESPONSE']._serialized_end=3917
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=3920
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=5196
+  _globals['_CREATENOTIFICATIONREQUEST']._serialized_start=192
+  _globals['_CREATENOTIFICATIONREQUEST']._serialized_end=525
+  _globals['_CREATENOTIFICATIONRESPONSE']._serialized_start=527
+  _globals['_CREATENOTIFICATIONRESPONSE']._serialized_end=629
+  _globals['_CREATENOTIFICATIONSREQUEST']._serialized_start=631
+  _globals['_CREATENOTIFICATIONSREQUEST']._serialized_end=716
+  _globals['_CREATENOTIFICATIONSRESPONSE']._serialized_start=719
+  _globals['_CREATENOTIFICATIONSRESPONSE']._serialized_end=876
+  _globals['_GETNOTIFICATIONREQUEST']._serialized_start=878
+  _globals['_GETNOTIFICATIONREQUEST']._serialized_end=927
+  _globals['_GETNOTIFICATIONRESPONSE']._serialized_start=929
+  _globals['_GETNOTIFICATIONRESPONSE']._serialized_end=998
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=1001
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=1343
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=1345
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=1442
+  _globals['_LISTUSERNOTIFICATIONSREQUEST']._serialized_start=1445
+  _globals['_LISTUSERNOTIFICATIONSREQUEST']._serialized_end=1774
+  _globals['_LISTUSERNOTIFICATIONSRESPONSE']._serialized_start=1776
+  _globals['_LISTUSERNOTIFICATIONSRESPONSE']._serialized_end=1877
+  _globals['_LISTINBOXREQUEST']._serialized_start=1880
+  _globals['_LISTINBOXREQUEST']._serialized_end=2197
+  _globals['_LISTINBOXRESPONSE']._serialized_start=2199
+  _globals['_LISTINBOXRESPONSE']._serialized_end=2288
+  _globals['_GETUNREADCOUNTREQUEST']._serialized_start=2290
+  _globals['_GETUNREADCOUNTREQUEST']._serialized_end=2330
+  _globals['_GETUNREADCOUNTRESPONSE']._serialized_start=2332
+  _globals['_GETUNREADCOUNTRESPONSE']._serialized_end=2407
+  _globals['_UPDATENOTIFICATIONSTATUSREQUEST']._serialized_start=2409
+  _globals['_UPDATENOTIFICATIONSTATUSREQUEST']._serialized_end=2511
+  _globals['_UPDATENOTIFICATIONSTATUSRESPONSE']._serialized_start=2513
+  _globals['_UPDATENOTIFICATIONSTATUSRESPONSE']._serialized_end=2591
+  _globals['_MARKREADREQUEST']._serialized_start=2593
+  _globals['_MARKREADREQUEST']._serialized_end=2635
+  _globals['_MARKREADRESPONSE']._serialized_start=2637
+  _globals['_MARKREADRESPONSE']._serialized_end=2699
+  _globals['_MARKUNREADREQUEST']._serialized_start=2701
+  _globals['_MARKUNREADREQUEST']._serialized_end=2745
+  _globals['_MARKUNREADRESPONSE']._serialized_start=2747
+  _globals['_MARKUNREADRESPONSE']._serialized_end=2811
+  _globals['_MARKALLREADREQUEST']._serialized_start=2813
+  _globals['_MARKALLREADREQUEST']._serialized_end=2916
+  _globals['_MARKALLREADRESPONSE']._serialized_start=2918
+  _globals['_MARKALLREADRESPONSE']._serialized_end=2954
+  _globals['_DELETENOTIFICATIONREQUEST']._serialized_start=2956
+  _globals['_DELETENOTIFICATIONREQUEST']._serialized_end=3008
+  _globals['_DELETENOTIFICATIONRESPONSE']._serialized_start=3010
+  _globals['_DELETENOTIFICATIONRESPONSE']._serialized_end=3038
+  _globals['_WATCHINBOXREQUEST']._serialized_start=3040
+  _globals['_WATCHINBOXREQUEST']._serialized_end=3106
+  _globals['_WATCHINBOXRESPONSE']._serialized_start=3108
+  _globals['_WATCHINBOXRESPONSE']._serialized_end=3158
+  _globals['_WATCHNOTIFICATIONREQUEST']._serialized_start=3160
+  _globals['_WATCHNOTIFICATIONREQUEST']._serialized_end=3211
+  _globals['_WATCHNOTIFICATIONRESPONSE']._serialized_start=3213
+  _globals['_WATCHNOTIFICATIONRESPONSE']._serialized_end=3270
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=3273
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=3613
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=3615
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=3710
+  _globals['_DEADLETTERFILTER']._serialized_start=3713
+  _globals['_DEADLETTERFILTER']._serialized_end=4008
+  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_start=4010
+  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_end=4108
+  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_start=4110
+  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_end=4152
+  _globals['_PURGEDEADLETTERSREQUEST']._serialized_start=4154
+  _globals['_PURGEDEADLETTERSREQUEST']._serialized_end=4251
+  _globals['_PURGEDEADLETTERSRESPONSE']._serialized_start=4253
+  _globals['_PURGEDEADLETTERSRESPONSE']._serialized_end=4294
+  _globals['_GETSTATISTICSREQUEST']._serialized_start=4297
+  _globals['_GETSTATISTICSREQUEST']._serialized_end=4551
+  _globals['_GETSTATISTICSRESPONSE']._serialized_start=4553
+  _globals['_GETSTATISTICSRESPONSE']._serialized_end=4616
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=4619
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=6166
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,8 @@ Everything about notifications: create, read, list, mark, follow, and care for d
 
 Errors carry `google.rpc.ErrorInfo` (a stable reason in the domain "hub"), `google.rpc.RequestInfo` (the correlation
 id, also in the metadata `x-correlation-id`), and where it fits `google.rpc.BadRequest` and `google.rpc.RetryInfo`.
+
+A hub that has keys wants one in the metadata `authorization`, as `Bearer <key>`.
 """
 
 from collections import abc as _abc
@@ -14,7 +16,9 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from hub.rpc.v1 import entities_pb2 as _entities_pb2
+from hub.rpc.v1 import errors_pb2 as _errors_pb2
 from hub.rpc.v1 import events_pb2 as _events_pb2
+from hub.rpc.v1 import statistics_pb2 as _statistics_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -130,6 +134,68 @@ class CreateNotificationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateNotificationResponse: _TypeAlias = CreateNotificationResponse  # noqa: Y015
+
+@_typing.final
+class CreateNotificationsRequest(_message.Message):
+    """One item of the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def notification(self) -> Global___CreateNotificationRequest:
+        """The notification to create, with an idempotency key of its own if it may have to be sent again."""
+
+    def __init__(
+        self,
+        *,
+        notification: Global___CreateNotificationRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["notification", b"notification"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification", b"notification"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateNotificationsRequest: _TypeAlias = CreateNotificationsRequest  # noqa: Y015
+
+@_typing.final
+class CreateNotificationsResponse(_message.Message):
+    """What became of one item."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    NOTIFICATION_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_REPLAYED_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """The item's position in the stream, from 0."""
+    idempotency_replayed: _builtins.bool
+    """Whether an earlier call with the same idempotency key made it."""
+    @_builtins.property
+    def notification(self) -> _entities_pb2.Notification:
+        """The notification; where this was a repeat, in its present state. Absent if the item failed."""
+
+    @_builtins.property
+    def error(self) -> _errors_pb2.OperationError:
+        """Why the item failed; absent if it did not."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        notification: _entities_pb2.Notification | None = ...,
+        error: _errors_pb2.OperationError | None = ...,
+        idempotency_replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "notification", b"notification"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "idempotency_replayed", b"idempotency_replayed", "index", b"index", "notification", b"notification"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateNotificationsResponse: _TypeAlias = CreateNotificationsResponse  # noqa: Y015
 
 @_typing.final
 class GetNotificationRequest(_message.Message):
@@ -728,6 +794,45 @@ class MarkAllReadResponse(_message.Message):
 Global___MarkAllReadResponse: _TypeAlias = MarkAllReadResponse  # noqa: Y015
 
 @_typing.final
+class DeleteNotificationRequest(_message.Message):
+    """Which notification to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_ID_FIELD_NUMBER: _builtins.int
+    notification_id: _builtins.str
+    """The notification's id."""
+    def __init__(
+        self,
+        *,
+        notification_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification_id", b"notification_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteNotificationRequest: _TypeAlias = DeleteNotificationRequest  # noqa: Y015
+
+@_typing.final
+class DeleteNotificationResponse(_message.Message):
+    """It is gone: there is nothing more to say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteNotificationResponse: _TypeAlias = DeleteNotificationResponse  # noqa: Y015
+
+@_typing.final
 class WatchInboxRequest(_message.Message):
     """Whose inbox to follow, and from where."""
 
@@ -1104,3 +1209,75 @@ class PurgeDeadLettersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PurgeDeadLettersResponse: _TypeAlias = PurgeDeadLettersResponse  # noqa: Y015
+
+@_typing.final
+class GetStatisticsRequest(_message.Message):
+    """What to count: notifications created in a range of at most 90 days and 1,000 buckets, which is widened to whole buckets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    BUCKET_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    bucket: _statistics_pb2.StatisticsBucket.ValueType
+    """How wide a row is; unspecified: an hour."""
+    type: _builtins.str
+    """Those through this channel."""
+    category: _builtins.str
+    """Those of this `metadata.category`."""
+    status: _entities_pb2.NotificationStatus.ValueType
+    """Those in this status; unspecified: in any. `NOTIFICATION_STATUS_READ` is shown, not counted, and refused."""
+    @_builtins.property
+    def to(self) -> _timestamp_pb2.Timestamp:
+        """Those created before this moment; absent: until now."""
+
+    def __init__(
+        self,
+        *,
+        to: _timestamp_pb2.Timestamp | None = ...,
+        bucket: _statistics_pb2.StatisticsBucket.ValueType = ...,
+        type: _builtins.str | None = ...,
+        category: _builtins.str | None = ...,
+        status: _entities_pb2.NotificationStatus.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_type", b"_type", "category", b"category", "from", b"from", "to", b"to", "type", b"type"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_type", b"_type", "bucket", b"bucket", "category", b"category", "from", b"from", "status", b"status", "to", b"to", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__category: _TypeAlias = _typing.Literal["category"]  # noqa: Y015
+    _WhichOneofArgType__category: _TypeAlias = _typing.Literal["_category", b"_category"]  # noqa: Y015
+    _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
+    _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__category) -> _WhichOneofReturnType__category | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__type) -> _WhichOneofReturnType__type | None: ...
+
+Global___GetStatisticsRequest: _TypeAlias = GetStatisticsRequest  # noqa: Y015
+
+@_typing.final
+class GetStatisticsResponse(_message.Message):
+    """The statistics asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATISTICS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def statistics(self) -> _statistics_pb2.Statistics:
+        """What was counted."""
+
+    def __init__(
+        self,
+        *,
+        statistics: _statistics_pb2.Statistics | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statistics", b"statistics"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["statistics", b"statistics"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatisticsResponse: _TypeAlias = GetStatisticsResponse  # noqa: Y015

@@ -40,6 +40,11 @@ class NotificationServiceStub:
                 request_serializer=hub_dot_v1_dot_notifications__pb2.CreateNotificationRequest.SerializeToString,
                 response_deserializer=hub_dot_v1_dot_notifications__pb2.CreateNotificationResponse.FromString,
                 _registered_method=True)
+        self.CreateNotifications = channel.stream_stream(
+                '/hub.v1.NotificationService/CreateNotifications',
+                request_serializer=hub_dot_v1_dot_notifications__pb2.CreateNotificationsRequest.SerializeToString,
+                response_deserializer=hub_dot_v1_dot_notifications__pb2.CreateNotificationsResponse.FromString,
+                _registered_method=True)
         self.GetNotification = channel.unary_unary(
                 '/hub.v1.NotificationService/GetNotification',
                 request_serializer=hub_dot_v1_dot_notifications__pb2.GetNotificationRequest.SerializeToString,
@@ -85,6 +90,11 @@ class NotificationServiceStub:
                 request_serializer=hub_dot_v1_dot_notifications__pb2.MarkAllReadRequest.SerializeToString,
                 response_deserializer=hub_dot_v1_dot_notifications__pb2.MarkAllReadResponse.FromString,
                 _registered_method=True)
+        self.DeleteNotification = channel.unary_unary(
+                '/hub.v1.NotificationService/DeleteNotification',
+                request_serializer=hub_dot_v1_dot_notifications__pb2.DeleteNotificationRequest.SerializeToString,
+                response_deserializer=hub_dot_v1_dot_notifications__pb2.DeleteNotificationResponse.FromString,
+                _registered_method=True)
         self.WatchInbox = channel.unary_stream(
                 '/hub.v1.NotificationService/WatchInbox',
                 request_serializer=hub_dot_v1_dot_notifications__pb2.WatchInboxRequest.SerializeToString,
@@ -110,6 +120,11 @@ class NotificationServiceStub:
                 request_serializer=hub_dot_v1_dot_notifications__pb2.PurgeDeadLettersRequest.SerializeToString,
                 response_deserializer=hub_dot_v1_dot_notifications__pb2.PurgeDeadLettersResponse.FromString,
                 _registered_method=True)
+        self.GetStatistics = channel.unary_unary(
+                '/hub.v1.NotificationService/GetStatistics',
+                request_serializer=hub_dot_v1_dot_notifications__pb2.GetStatisticsRequest.SerializeToString,
+                response_deserializer=hub_dot_v1_dot_notifications__pb2.GetStatisticsResponse.FromString,
+                _registered_method=True)
 
 
 class NotificationServiceServicer:
@@ -118,6 +133,17 @@ class NotificationServiceServicer:
 
     def CreateNotification(self, request, context):
         """Accepts a notification: it is on disk when this answers, whatever becomes of the broker.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateNotifications(self, request_iterator, context):
+        """Accepts any number, each by itself: every item is acknowledged as soon as it is on disk, in any order, and an item
+        that is refused or can't be read is answered with its own error while the stream goes on. At most 256 items of a
+        stream are under way; until acknowledgements are taken, no more is read. Half-close after the last item: the stream
+        ends when all are acknowledged. A server that stops reads no more, acknowledges what is under way and ends with
+        UNAVAILABLE: send what was not acknowledged again, with the same idempotency keys, on a new stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -186,6 +212,13 @@ class NotificationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteNotification(self, request, context):
+        """Deletes a notification for good, whatever its status; what waits is never sent. NOT_FOUND the second time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchInbox(self, request, context):
         """Follows a user's inbox: a heartbeat at once, then what changed since `after`, then every change as it happens.
         Ends with UNAVAILABLE when the server stops: come back with the last cursor.
@@ -222,6 +255,13 @@ class NotificationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStatistics(self, request, context):
+        """Counts notifications by time, channel, category and status, and says how each channel did.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NotificationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -229,6 +269,11 @@ def add_NotificationServiceServicer_to_server(servicer, server):
                     servicer.CreateNotification,
                     request_deserializer=hub_dot_v1_dot_notifications__pb2.CreateNotificationRequest.FromString,
                     response_serializer=hub_dot_v1_dot_notifications__pb2.CreateNotificationResponse.SerializeToString,
+            ),
+            'CreateNotifications': grpc.stream_stream_rpc_method_handler(
+                    servicer.CreateNotifications,
+                    request_deserializer=hub_dot_v1_dot_notifications__pb2.CreateNotificationsRequest.FromString,
+                    response_serializer=hub_dot_v1_dot_notifications__pb2.CreateNotificationsResponse.SerializeToString,
             ),
             'GetNotification': grpc.unary_unary_rpc_method_handler(
                     servicer.GetNotification,
@@ -275,6 +320,11 @@ def add_NotificationServiceServicer_to_server(servicer, server):
                     request_deserializer=hub_dot_v1_dot_notifications__pb2.MarkAllReadRequest.FromString,
                     response_serializer=hub_dot_v1_dot_notifications__pb2.MarkAllReadResponse.SerializeToString,
             ),
+            'DeleteNotification': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteNotification,
+                    request_deserializer=hub_dot_v1_dot_notifications__pb2.DeleteNotificationRequest.FromString,
+                    response_serializer=hub_dot_v1_dot_notifications__pb2.DeleteNotificationResponse.SerializeToString,
+            ),
             'WatchInbox': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchInbox,
                     request_deserializer=hub_dot_v1_dot_notifications__pb2.WatchInboxRequest.FromString,
@@ -299,6 +349,11 @@ def add_NotificationServiceServicer_to_server(servicer, server):
                     servicer.PurgeDeadLetters,
                     request_deserializer=hub_dot_v1_dot_notifications__pb2.PurgeDeadLettersRequest.FromString,
                     response_serializer=hub_dot_v1_dot_notifications__pb2.PurgeDeadLettersResponse.SerializeToString,
+            ),
+            'GetStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatistics,
+                    request_deserializer=hub_dot_v1_dot_notifications__pb2.GetStatisticsRequest.FromString,
+                    response_serializer=hub_dot_v1_dot_notifications__pb2.GetStatisticsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -329,6 +384,33 @@ class NotificationService:
             '/hub.v1.NotificationService/CreateNotification',
             hub_dot_v1_dot_notifications__pb2.CreateNotificationRequest.SerializeToString,
             hub_dot_v1_dot_notifications__pb2.CreateNotificationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateNotifications(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/hub.v1.NotificationService/CreateNotifications',
+            hub_dot_v1_dot_notifications__pb2.CreateNotificationsRequest.SerializeToString,
+            hub_dot_v1_dot_notifications__pb2.CreateNotificationsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -583,6 +665,33 @@ class NotificationService:
             _registered_method=True)
 
     @staticmethod
+    def DeleteNotification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hub.v1.NotificationService/DeleteNotification',
+            hub_dot_v1_dot_notifications__pb2.DeleteNotificationRequest.SerializeToString,
+            hub_dot_v1_dot_notifications__pb2.DeleteNotificationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def WatchInbox(request,
             target,
             options=(),
@@ -707,6 +816,33 @@ class NotificationService:
             '/hub.v1.NotificationService/PurgeDeadLetters',
             hub_dot_v1_dot_notifications__pb2.PurgeDeadLettersRequest.SerializeToString,
             hub_dot_v1_dot_notifications__pb2.PurgeDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hub.v1.NotificationService/GetStatistics',
+            hub_dot_v1_dot_notifications__pb2.GetStatisticsRequest.SerializeToString,
+            hub_dot_v1_dot_notifications__pb2.GetStatisticsResponse.FromString,
             options,
             channel_credentials,
             insecure,

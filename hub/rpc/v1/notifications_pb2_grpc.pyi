@@ -5,6 +5,8 @@ Everything about notifications: create, read, list, mark, follow, and care for d
 
 Errors carry `google.rpc.ErrorInfo` (a stable reason in the domain "hub"), `google.rpc.RequestInfo` (the correlation
 id, also in the metadata `x-correlation-id`), and where it fits `google.rpc.BadRequest` and `google.rpc.RetryInfo`.
+
+A hub that has keys wants one in the metadata `authorization`, as `Bearer <key>`.
 """
 
 from collections import abc as _abc
@@ -39,6 +41,13 @@ class NotificationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> NotificationServiceAsyncStub: ...
     CreateNotification: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.CreateNotificationRequest, _notifications_pb2.CreateNotificationResponse]
     """Accepts a notification: it is on disk when this answers, whatever becomes of the broker."""
+    CreateNotifications: _grpc.StreamStreamMultiCallable[_notifications_pb2.CreateNotificationsRequest, _notifications_pb2.CreateNotificationsResponse]
+    """Accepts any number, each by itself: every item is acknowledged as soon as it is on disk, in any order, and an item
+    that is refused or can't be read is answered with its own error while the stream goes on. At most 256 items of a
+    stream are under way; until acknowledgements are taken, no more is read. Half-close after the last item: the stream
+    ends when all are acknowledged. A server that stops reads no more, acknowledges what is under way and ends with
+    UNAVAILABLE: send what was not acknowledged again, with the same idempotency keys, on a new stream.
+    """
     GetNotification: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.GetNotificationRequest, _notifications_pb2.GetNotificationResponse]
     """Reads one notification."""
     ListNotifications: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.ListNotificationsRequest, _notifications_pb2.ListNotificationsResponse]
@@ -57,6 +66,8 @@ class NotificationServiceStub:
     """Takes the mark away and uncovers the status beneath."""
     MarkAllRead: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.MarkAllReadRequest, _notifications_pb2.MarkAllReadResponse]
     """Marks everything unread in a user's inbox read, up to a place if one is given."""
+    DeleteNotification: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.DeleteNotificationRequest, _notifications_pb2.DeleteNotificationResponse]
+    """Deletes a notification for good, whatever its status; what waits is never sent. NOT_FOUND the second time."""
     WatchInbox: _grpc.UnaryStreamMultiCallable[_notifications_pb2.WatchInboxRequest, _notifications_pb2.WatchInboxResponse]
     """Follows a user's inbox: a heartbeat at once, then what changed since `after`, then every change as it happens.
     Ends with UNAVAILABLE when the server stops: come back with the last cursor.
@@ -69,6 +80,8 @@ class NotificationServiceStub:
     """Makes dead letters pending again, with a new retry budget."""
     PurgeDeadLetters: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.PurgeDeadLettersRequest, _notifications_pb2.PurgeDeadLettersResponse]
     """Deletes dead letters for good."""
+    GetStatistics: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.GetStatisticsRequest, _notifications_pb2.GetStatisticsResponse]
+    """Counts notifications by time, channel, category and status, and says how each channel did."""
 
 @_typing.type_check_only
 class NotificationServiceAsyncStub(NotificationServiceStub):
@@ -77,6 +90,13 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateNotification: _aio.UnaryUnaryMultiCallable[_notifications_pb2.CreateNotificationRequest, _notifications_pb2.CreateNotificationResponse]  # type: ignore[assignment]
     """Accepts a notification: it is on disk when this answers, whatever becomes of the broker."""
+    CreateNotifications: _aio.StreamStreamMultiCallable[_notifications_pb2.CreateNotificationsRequest, _notifications_pb2.CreateNotificationsResponse]  # type: ignore[assignment]
+    """Accepts any number, each by itself: every item is acknowledged as soon as it is on disk, in any order, and an item
+    that is refused or can't be read is answered with its own error while the stream goes on. At most 256 items of a
+    stream are under way; until acknowledgements are taken, no more is read. Half-close after the last item: the stream
+    ends when all are acknowledged. A server that stops reads no more, acknowledges what is under way and ends with
+    UNAVAILABLE: send what was not acknowledged again, with the same idempotency keys, on a new stream.
+    """
     GetNotification: _aio.UnaryUnaryMultiCallable[_notifications_pb2.GetNotificationRequest, _notifications_pb2.GetNotificationResponse]  # type: ignore[assignment]
     """Reads one notification."""
     ListNotifications: _aio.UnaryUnaryMultiCallable[_notifications_pb2.ListNotificationsRequest, _notifications_pb2.ListNotificationsResponse]  # type: ignore[assignment]
@@ -95,6 +115,8 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     """Takes the mark away and uncovers the status beneath."""
     MarkAllRead: _aio.UnaryUnaryMultiCallable[_notifications_pb2.MarkAllReadRequest, _notifications_pb2.MarkAllReadResponse]  # type: ignore[assignment]
     """Marks everything unread in a user's inbox read, up to a place if one is given."""
+    DeleteNotification: _aio.UnaryUnaryMultiCallable[_notifications_pb2.DeleteNotificationRequest, _notifications_pb2.DeleteNotificationResponse]  # type: ignore[assignment]
+    """Deletes a notification for good, whatever its status; what waits is never sent. NOT_FOUND the second time."""
     WatchInbox: _aio.UnaryStreamMultiCallable[_notifications_pb2.WatchInboxRequest, _notifications_pb2.WatchInboxResponse]  # type: ignore[assignment]
     """Follows a user's inbox: a heartbeat at once, then what changed since `after`, then every change as it happens.
     Ends with UNAVAILABLE when the server stops: come back with the last cursor.
@@ -107,6 +129,8 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     """Makes dead letters pending again, with a new retry budget."""
     PurgeDeadLetters: _aio.UnaryUnaryMultiCallable[_notifications_pb2.PurgeDeadLettersRequest, _notifications_pb2.PurgeDeadLettersResponse]  # type: ignore[assignment]
     """Deletes dead letters for good."""
+    GetStatistics: _aio.UnaryUnaryMultiCallable[_notifications_pb2.GetStatisticsRequest, _notifications_pb2.GetStatisticsResponse]  # type: ignore[assignment]
+    """Counts notifications by time, channel, category and status, and says how each channel did."""
 
 class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Notifications, inboxes and dead letters."""
@@ -118,6 +142,19 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_notifications_pb2.CreateNotificationResponse, _abc.Awaitable[_notifications_pb2.CreateNotificationResponse]]:
         """Accepts a notification: it is on disk when this answers, whatever becomes of the broker."""
+
+    @_abc_1.abstractmethod
+    def CreateNotifications(
+        self,
+        request_iterator: _MaybeAsyncIterator[_notifications_pb2.CreateNotificationsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_notifications_pb2.CreateNotificationsResponse], _abc.AsyncIterator[_notifications_pb2.CreateNotificationsResponse]]:
+        """Accepts any number, each by itself: every item is acknowledged as soon as it is on disk, in any order, and an item
+        that is refused or can't be read is answered with its own error while the stream goes on. At most 256 items of a
+        stream are under way; until acknowledgements are taken, no more is read. Half-close after the last item: the stream
+        ends when all are acknowledged. A server that stops reads no more, acknowledges what is under way and ends with
+        UNAVAILABLE: send what was not acknowledged again, with the same idempotency keys, on a new stream.
+        """
 
     @_abc_1.abstractmethod
     def GetNotification(
@@ -192,6 +229,14 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Marks everything unread in a user's inbox read, up to a place if one is given."""
 
     @_abc_1.abstractmethod
+    def DeleteNotification(
+        self,
+        request: _notifications_pb2.DeleteNotificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.DeleteNotificationResponse, _abc.Awaitable[_notifications_pb2.DeleteNotificationResponse]]:
+        """Deletes a notification for good, whatever its status; what waits is never sent. NOT_FOUND the second time."""
+
+    @_abc_1.abstractmethod
     def WatchInbox(
         self,
         request: _notifications_pb2.WatchInboxRequest,
@@ -232,5 +277,13 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_notifications_pb2.PurgeDeadLettersResponse, _abc.Awaitable[_notifications_pb2.PurgeDeadLettersResponse]]:
         """Deletes dead letters for good."""
+
+    @_abc_1.abstractmethod
+    def GetStatistics(
+        self,
+        request: _notifications_pb2.GetStatisticsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.GetStatisticsResponse, _abc.Awaitable[_notifications_pb2.GetStatisticsResponse]]:
+        """Counts notifications by time, channel, category and status, and says how each channel did."""
 
 def add_NotificationServiceServicer_to_server(servicer: NotificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

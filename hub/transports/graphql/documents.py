@@ -47,11 +47,11 @@ class Documents:
     """A bounded cache, keyed by the text."""
 
     def __init__(self) -> None:
-        self._kept = lru_cache(maxsize=KEPT_DOCUMENTS)(_parsed)
+        self._kept = lru_cache(maxsize=KEPT_DOCUMENTS)(parsed)
 
     def parse(self, text: str) -> Document:
         """The document. Raises GraphQLError for what isn't one, is too long or nested too deeply."""
-        return self._kept(text) if len(text) <= LONGEST_KEPT else _parsed(text)
+        return self._kept(text) if len(text) <= LONGEST_KEPT else parsed(text)
 
     def validate(self, text: str, schema: GraphQLSchema) -> list[GraphQLError]:
         """What is wrong with a document that could be parsed, as a list of the caller's own."""
@@ -61,7 +61,8 @@ class Documents:
         return list(document.errors)
 
 
-def _parsed(text: str) -> Document:
+def parsed(text: str) -> Document:
+    """The document, past the cache. Raises GraphQLError like `Documents.parse`."""
     return Document(parse(text, max_lexical_tokens=MAX_TOKENS, max_comments=MAX_TOKENS))
 
 

@@ -16,10 +16,11 @@ from strawberry.types import ExecutionResult
 
 from hub.core.app import Core
 from hub.domain.errors import Code, HubError, Reason, internal
+from hub.domain.principals import Principal
 from hub.log import correlated, get_logger
-from hub.transports.graphql.auth import principal_of
+from hub.transports.graphql.auth import GUEST, GUEST_BODY_BYTES, is_public, principal_of, token_of
 from hub.transports.graphql.context import Context
-from hub.transports.graphql.documents import Documents
+from hub.transports.graphql.documents import Documents, parsed
 from hub.transports.graphql.drain import Drain
 from hub.transports.graphql.errors import (
     STATUS,
@@ -101,8 +102,8 @@ class HttpEndpoint:
                 return self._page(request)
             _check_method(request)
             _check_accept(offers)
-            context = Context.fresh(self._core, await principal_of(request))
-            params = await self._params(request)
+            principal, params = await self._admitted(request)
+            context = Context.fresh(self._core, principal)
             return await self._run(request, params, context, media, streams=offers[0] == EVENTS_TYPE)
         except Refused as refusal:
             return _refusal(malformed(str(refusal)), media, refusal.status, refusal.headers)
@@ -114,25 +115,45 @@ class HttpEndpoint:
             log.exception("graphql_request_failed")
             return _refusal(internal(), media, STATUS[Code.INTERNAL])
 
-    async def _params(self, request: Request) -> Params:
+    async def _admitted(self, request: Request) -> tuple[Principal, Params]:
+        """Who calls, known before the body is read, and for what. Without a credential that is health alone."""
+        try:
+            principal = principal_of(self._core.credentials, request)
+        except HubError:
+            params = None if token_of(request) else await self._params_of_guest(request)
+            if params is None:
+                raise
+            return GUEST, params
+        return principal, await self._params(request, self._max_body_bytes)
+
+    async def _params_of_guest(self, request: Request) -> Params | None:
+        """A short request for what is public; None for any other, however it fails to be one."""
+        try:
+            params = await self._params(request, min(GUEST_BODY_BYTES, self._max_body_bytes))
+            # Not through the cache: strangers must not fill it.
+            return params if is_public(parsed(params.query).ast) else None
+        except (HubError, Refused, GraphQLError):
+            return None
+
+    async def _params(self, request: Request, max_bytes: int) -> Params:
         if request.method == "GET":
             return from_query(request.query_params)
         media, _, parameters = request.headers.get("content-type", "").lower().partition(";")
         charset = parameters.replace(" ", "").replace('"', "").partition("charset=")[2].partition(";")[0]
         if media.strip() != JSON_TYPE or charset not in {"", "utf-8", "utf8"}:
             raise Refused(415, f"The body must be {JSON_TYPE} in UTF-8.", {"Accept-Post": JSON_TYPE})
-        return from_body(await self._body(request))
+        return from_body(await self._body(request, max_bytes))
 
-    async def _body(self, request: Request) -> bytes:
+    async def _body(self, request: Request, max_bytes: int) -> bytes:
         """The body, read no further than it may be long."""
-        too_large = HubError(Reason.TOO_LARGE, f"The body must be at most {self._max_body_bytes:,} bytes.")
+        too_large = HubError(Reason.TOO_LARGE, f"The body must be at most {max_bytes:,} bytes.")
         declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared[:20]) > self._max_body_bytes:
+        if declared.isdecimal() and int(declared[:20]) > max_bytes:
             raise too_large
         body = bytearray()
         async for chunk in _chunks(request):
             body += chunk
-            if len(body) > self._max_body_bytes:
+            if len(body) > max_bytes:
                 raise too_large
         return bytes(body)
 
@@ -220,5 +241,7 @@ def _refusal(error: HubError, media: str, status: int, headers: dict[str, str] |
     seconds = retry_after_seconds(error)
     if seconds is not None:
         headers["Retry-After"] = str(seconds)
+    if error.code is Code.UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = "Bearer"
     body = dump_json({"errors": [graphql_error(error).formatted]})
     return Response(body, status, headers, media_type=f"{media}; charset=utf-8")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from strawberry.dataloader import DataLoader
 
 from hub.core.app import Core
+from hub.domain.errors import HubError, Reason
 from hub.domain.events import UnreadCount
-from hub.domain.notifications import Notification
+from hub.domain.notifications import Notification, User
 from hub.domain.principals import Principal
 
 
@@ -20,6 +21,8 @@ class Loaders:
         # Both fields of a user ask for it in the same turn. It isn't kept longer than that: in one document a
         # mutation may come between two questions.
         self.unread_counts: DataLoader[str, UnreadCount] = DataLoader(self._unread_counts, cache=False)
+        # All fields of a record ask for it in the same turn, and a mutation may come between two, likewise.
+        self.users: DataLoader[str, User | None] = DataLoader(self._users, cache=False)
 
     async def _notifications(self, ids: list[str]) -> list[Notification | BaseException | None]:
         found = await self._core.notifications.get_many(self._principal, ids)
@@ -31,3 +34,14 @@ class Loaders:
             for user_id in dict.fromkeys(user_ids)
         }
         return [counts[user_id] for user_id in user_ids]
+
+    async def _users(self, user_ids: list[str]) -> list[User | BaseException | None]:
+        records = {user_id: await self._user(user_id) for user_id in dict.fromkeys(user_ids)}
+        return [records[user_id] for user_id in user_ids]
+
+    async def _user(self, user_id: str) -> User | HubError | None:
+        """None where there is no record; any other refusal is that of the fields that asked for it."""
+        try:
+            return await self._core.users.get(self._principal, user_id)
+        except HubError as error:
+            return None if error.reason is Reason.NOT_FOUND else error

@@ -1,4 +1,4 @@
-"""Operations on notifications: create, read, list, change status, mark, watch one."""
+"""Operations on notifications: create, read, list, change status, mark, delete, watch one."""
 
 from __future__ import annotations
 
@@ -137,6 +137,20 @@ class MarkUnreadPayload:
     notification: Notification = strawberry.field(description="The notification as it stands now.")
 
 
+@strawberry.input(description="The notification to delete.")
+class DeleteNotificationInput:
+    """One id."""
+
+    id: strawberry.ID = strawberry.field(description="The notification's id.")
+
+
+@strawberry.type(description="What `deleteNotification` did.")
+class DeleteNotificationPayload:
+    """There is nothing left to show but the id."""
+
+    id: strawberry.ID = strawberry.field(description="The id of what is gone.")
+
+
 @strawberry.type
 class NotificationQueries:
     """Part of the query type."""
@@ -258,6 +272,18 @@ class NotificationMutations:
         """The core's mark."""
         marked = await info.context.core.notifications.mark_unread(info.context.principal, input.id)
         return MarkUnreadPayload(notification=Notification.of(marked))
+
+    @mutation("Deletes a notification for good; what waits is never sent. NOT_FOUND the second time.")
+    async def delete_notification(
+        self,
+        info: Info,
+        input: Annotated[  # noqa: A002 - the contract's name
+            DeleteNotificationInput, strawberry.argument(description="The notification to delete.")
+        ],
+    ) -> DeleteNotificationPayload | None:
+        """The core's delete."""
+        await info.context.core.notifications.delete(info.context.principal, input.id)
+        return DeleteNotificationPayload(id=input.id)
 
 
 @strawberry.type

@@ -9,9 +9,11 @@ from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
+from hub.transports.graphql.batch import BatchMutations
 from hub.transports.graphql.dead_letters import DeadLetterMutations, DeadLetterQueries
 from hub.transports.graphql.documents import Documents
 from hub.transports.graphql.errors import make_public
+from hub.transports.graphql.health import HealthQueries
 from hub.transports.graphql.inbox import InboxMutations, InboxSubscriptions
 from hub.transports.graphql.lifecycle import Lifecycle
 from hub.transports.graphql.notifications import (
@@ -20,11 +22,12 @@ from hub.transports.graphql.notifications import (
     NotificationSubscriptions,
 )
 from hub.transports.graphql.scalars import SCALARS
-from hub.transports.graphql.users import UserQueries
+from hub.transports.graphql.statistics import StatisticsQueries
+from hub.transports.graphql.users import UserMutations, UserQueries
 
 
 @strawberry.type(description="What can be read. A look-up by an unknown or foreign id gives null.")
-class Query(NotificationQueries, UserQueries, DeadLetterQueries):
+class Query(NotificationQueries, UserQueries, DeadLetterQueries, StatisticsQueries, HealthQueries):
     """All queries."""
 
 
@@ -32,7 +35,7 @@ class Query(NotificationQueries, UserQueries, DeadLetterQueries):
     description="What can be changed. A payload is null where its mutation failed; what others of the same document "
     "did stays done."
 )
-class Mutation(NotificationMutations, InboxMutations, DeadLetterMutations):
+class Mutation(NotificationMutations, BatchMutations, InboxMutations, DeadLetterMutations, UserMutations):
     """All mutations."""
 
 

@@ -30,7 +30,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from hub.core.app import Core
 from hub.domain.errors import HubError, Reason
 from hub.log import correlated, get_logger
-from hub.transports.graphql.auth import principal_of
+from hub.transports.graphql.auth import GUEST, principal_of
 from hub.transports.graphql.context import Context
 from hub.transports.graphql.documents import Documents
 from hub.transports.graphql.drain import Drain
@@ -95,6 +95,9 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
         # A null payload is legal, and no payload at all means the same.
         if message.get("payload", {}) is None:
             message = {"type": "connection_init"}
+        payload = message.get("payload", {})
+        if isinstance(payload, dict) and not self.connection_init_received:
+            self.context = self.view.admitted(self.websocket.ws, payload)
         await super().handle_connection_init(message)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
@@ -161,9 +164,13 @@ class Sockets(GraphQL[Context, None]):
                 await _close(socket, CLOSE_CODE[error.code], error.message)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        """Core and caller, once for all operations of the socket."""
-        del response
-        return Context.fresh(self._core, await principal_of(request))
+        """Of nobody: who calls is known when the socket is initialised, and nothing runs before."""
+        del request, response
+        return Context.fresh(self._core, GUEST)
+
+    def admitted(self, socket: WebSocket, init: Mapping[str, Any]) -> Context:
+        """Core and caller, once for all operations of the socket. Raises UNAUTHENTICATED, which closes it."""
+        return Context.fresh(self._core, principal_of(self._core.credentials, socket, init))
 
     def decode_json(self, data: str | bytes) -> object:
         """Raises JSONDecodeError for whatever can't be read, so that the socket is closed with 4400."""

@@ -12,35 +12,40 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 
 from hub.core.app import Core
 from hub.log import get_logger
-from hub.rpc.v1 import notifications_pb2
+from hub.rpc.v1 import health_pb2, notifications_pb2, users_pb2
 from hub.settings import GrpcSettings
-from hub.transports.grpc import auth
-from hub.transports.grpc.auth import PrincipalOf
-from hub.transports.grpc.calls import Calls, OpenStreams
+from hub.transports.grpc.calls import Calls
 from hub.transports.grpc.dead_letters import DeadLetterRpcs
+from hub.transports.grpc.health import HealthService
 from hub.transports.grpc.inbox import InboxRpcs
 from hub.transports.grpc.notifications import NotificationRpcs
 from hub.transports.grpc.probes import REFLECTION_SERVICES, Health, Reflection
+from hub.transports.grpc.statistics import StatisticsRpcs
+from hub.transports.grpc.streams import OpenStreams
+from hub.transports.grpc.users import UserService
 
 log = get_logger(__name__)
-
-SERVICES = (notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"],)
-"""Every service of `hub.v1` that is served."""
 
 READINESS_INTERVAL = timedelta(seconds=1)
 """How often health looks at the core's readiness; an answer must take less."""
 
 
-class NotificationService(NotificationRpcs, InboxRpcs, DeadLetterRpcs):
+class NotificationService(NotificationRpcs, InboxRpcs, DeadLetterRpcs, StatisticsRpcs):
     """`hub.v1.NotificationService`, put together from its parts."""
+
+
+SERVICES = {
+    notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"]: NotificationService,
+    users_pb2.DESCRIPTOR.services_by_name["UserService"]: UserService,
+    health_pb2.DESCRIPTOR.services_by_name["HealthService"]: HealthService,
+}
+"""Every service of `hub.v1`, and what serves it."""
 
 
 class GrpcServer:
     """A running server. Leaves in two steps: `drain` when the process begins to stop, `stop` at the end."""
 
-    def __init__(
-        self, core: Core, settings: GrpcSettings, request_timeout: timedelta, principal_of: PrincipalOf
-    ) -> None:
+    def __init__(self, core: Core, settings: GrpcSettings, request_timeout: timedelta) -> None:
         self._core = core
         self._streams = OpenStreams()
         self._probes = OpenStreams()
@@ -48,8 +53,9 @@ class GrpcServer:
         self._health = Health(names, self._probes)
         self._server = grpc.aio.server(options=_options(settings.max_message_bytes))
         calls = Calls(request_timeout, settings.max_message_bytes, self._streams)
-        service = NotificationService(core, principal_of)
-        self._server.add_generic_rpc_handlers([calls.handlers(descriptor, service) for descriptor in SERVICES])
+        self._server.add_generic_rpc_handlers(
+            [calls.handlers(descriptor, service(core)) for descriptor, service in SERVICES.items()]
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if settings.reflection:
             listed = [*names, HEALTH_SERVICE, REFLECTION_SERVICES[0]]
@@ -100,15 +106,9 @@ class GrpcServer:
             return False
 
 
-async def serve(
-    core: Core,
-    settings: GrpcSettings,
-    *,
-    request_timeout: timedelta,
-    principal_of: PrincipalOf = auth.principal_of,
-) -> GrpcServer:
+async def serve(core: Core, settings: GrpcSettings, *, request_timeout: timedelta) -> GrpcServer:
     """A started server; `port` says where it listens. Raises RuntimeError if the port is taken."""
-    server = GrpcServer(core, settings, request_timeout, principal_of)
+    server = GrpcServer(core, settings, request_timeout)
     await server.start()
     return server
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -16,45 +15,16 @@ from google.protobuf.message_factory import GetMessageClass
 from hub.core.deadlines import deadline
 from hub.domain.errors import HubError, Reason
 from hub.log import correlated
-from hub.transports.grpc.auth import Context
+from hub.transports.grpc import schemas
+from hub.transports.grpc.auth import Context, PrincipalOf, metadata_value
 from hub.transports.grpc.errors import CORRELATION_ID, PAGE_FIELDS, abort, renamed, to_hub_error
+from hub.transports.grpc.servicer import Servicer
+from hub.transports.grpc.streams import Exchange, OpenStreams
 
 Unary = Callable[[Any, Context], Awaitable[Message]]
 Streaming = Callable[[Any, Context], AsyncGenerator[Message]]
 Request = Message | HubError
 """What came in, or why it can't be read: grpc has no place where a deserializer could say so."""
-
-
-class OpenStreams:
-    """The server streams that hang on this server, so that a drain can end them at once."""
-
-    def __init__(self) -> None:
-        self._limits: set[asyncio.Timeout] = set()
-        self._ended = False
-
-    @asynccontextmanager
-    async def member(self) -> AsyncIterator[None]:
-        """Runs one stream in the calling task; raises a retryable OVERLOADED once the streams are to end."""
-        if self._ended:
-            raise _draining()
-        # A time limit that never comes, until `end` says that it has: no second task and no race per event.
-        limit = asyncio.timeout(None)
-        try:
-            async with limit:
-                self._limits.add(limit)
-                yield
-        except TimeoutError:
-            if limit.expired():
-                raise _draining() from None
-            raise
-        finally:
-            self._limits.discard(limit)
-
-    def end(self) -> None:
-        """Ends every stream, and each that would come after."""
-        self._ended = True
-        for limit in self._limits:
-            limit.reschedule(asyncio.get_running_loop().time())
 
 
 class Calls:
@@ -65,17 +35,22 @@ class Calls:
         self._max_message_bytes = max_message_bytes
         self._streams = streams
 
-    def handlers(self, service: ServiceDescriptor, servicer: object) -> grpc.GenericRpcHandler:
+    def handlers(self, service: ServiceDescriptor, servicer: Servicer) -> grpc.GenericRpcHandler:
         """All rpcs of the service; a method that is missing stops the start."""
-        methods = {method.name: self._handler(method, getattr(servicer, method.name)) for method in service.methods}
+        methods = {method.name: self._handler(method, servicer) for method in service.methods}
         return grpc.method_handlers_generic_handler(service.full_name, methods)
 
-    def _handler(self, method: MethodDescriptor, behaviour: Any) -> grpc.RpcMethodHandler[Any, Any]:
+    def _handler(self, method: MethodDescriptor, servicer: Servicer) -> grpc.RpcMethodHandler[Any, Any]:
+        behaviour = getattr(servicer, method.name)
         parse = self._parser(GetMessageClass(method.input_type))
         serialize = GetMessageClass(method.output_type).SerializeToString
+        if method.client_streaming:
+            exchange = self._exchange(method, behaviour, servicer.principal_of)
+            return grpc.stream_stream_rpc_method_handler(exchange, parse, serialize)
+        name, readable = method.full_name, _Readable(servicer.principal_of)
         if method.server_streaming:
-            return grpc.unary_stream_rpc_method_handler(self._stream(method.full_name, behaviour), parse, serialize)
-        return grpc.unary_unary_rpc_method_handler(self._unary(method.full_name, behaviour), parse, serialize)
+            return grpc.unary_stream_rpc_method_handler(self._stream(name, behaviour, readable), parse, serialize)
+        return grpc.unary_unary_rpc_method_handler(self._unary(name, behaviour, readable), parse, serialize)
 
     def _parser(self, message: type[Message]) -> Callable[[bytes], Request]:
         def parse(raw: bytes) -> Request:
@@ -88,12 +63,14 @@ class Calls:
 
         return parse
 
-    def _unary(self, name: str, behaviour: Unary) -> Callable[[Request, Context], Awaitable[Message]]:
+    def _unary(
+        self, name: str, behaviour: Unary, readable: _Readable
+    ) -> Callable[[Request, Context], Awaitable[Message]]:
         async def call(request: Request, context: Context) -> Message:
             with correlated(_given(context)) as identifier:
                 try:
                     async with deadline(self._limit(context)):
-                        response = await behaviour(_readable(request), context)
+                        response = await behaviour(await readable(request, context), context)
                 except Exception as error:  # noqa: BLE001 - every error is answered in the catalogue's words
                     await abort(context, _in_words_of(request, to_hub_error(error, name)), identifier)
                 context.set_trailing_metadata(((CORRELATION_ID, identifier),))
@@ -101,18 +78,54 @@ class Calls:
 
         return call
 
-    def _stream(self, name: str, behaviour: Streaming) -> Callable[[Request, Context], Awaitable[None]]:
+    def _stream(
+        self, name: str, behaviour: Streaming, readable: _Readable
+    ) -> Callable[[Request, Context], Awaitable[None]]:
         # Writes instead of yielding: the drain's cancellation must find this task inside `member`, not in between.
         async def call(request: Request, context: Context) -> None:
             with correlated(_given(context)) as identifier:
                 # A unary call gives its id at the end; whoever watches would wait for it too long.
                 await context.send_initial_metadata(((CORRELATION_ID, identifier),))
                 try:
-                    async with self._streams.member(), aclosing(behaviour(_readable(request), context)) as responses:
-                        async for response in responses:
-                            await context.write(response)
+                    async with self._streams.member():
+                        message = await readable(request, context)
+                        async with aclosing(behaviour(message, context)) as responses:
+                            async for response in responses:
+                                await context.write(response)
                 except Exception as error:  # noqa: BLE001 - every error is answered in the catalogue's words
                     await abort(context, to_hub_error(error, name), identifier)
+                context.set_trailing_metadata(((CORRELATION_ID, identifier),))
+
+        return call
+
+    def _exchange(
+        self, method: MethodDescriptor, behaviour: Unary, principal_of: PrincipalOf
+    ) -> Callable[[object, Context], Awaitable[None]]:
+        """Of a method that answers one item: the response's `index` and `error` are filled in here."""
+        kind: Any = GetMessageClass(method.output_type)
+
+        async def call(_requests: object, context: Context) -> None:
+            async def answer(index: int, request: Request) -> Message:
+                try:
+                    async with deadline(self._limit(context)):
+                        response: Any = await behaviour(_message(request), context)
+                except Exception as error:  # noqa: BLE001 - the item's own error; the others go on
+                    failed: Message = kind(
+                        index=index, error=schemas.operation_error(to_hub_error(error, method.full_name))
+                    )
+                    return failed
+                response.index = index
+                answered: Message = response
+                return answered
+
+            with correlated(_given(context)) as identifier:
+                await context.send_initial_metadata(((CORRELATION_ID, identifier),))
+                try:
+                    # Whoever may not call at all is told so once, before anything is read.
+                    await principal_of(context)
+                    await Exchange(context, answer, self._streams).run()
+                except Exception as error:  # noqa: BLE001 - every error is answered in the catalogue's words
+                    await abort(context, to_hub_error(error, method.full_name), identifier)
                 context.set_trailing_metadata(((CORRELATION_ID, identifier),))
 
         return call
@@ -124,22 +137,27 @@ class Calls:
         return min(self._request_timeout, timedelta(seconds=max(0.0, remaining)))
 
 
-def _draining() -> HubError:
-    return HubError(Reason.OVERLOADED, "The server is going away: come back with your last cursor.")
+class _Readable:
+    """The request as a message; whoever has no credential learns that before how their bytes were read."""
+
+    def __init__(self, principal_of: PrincipalOf) -> None:
+        self._principal_of = principal_of
+
+    async def __call__(self, request: Request, context: Context) -> Message:
+        if isinstance(request, HubError):
+            await self._principal_of(context)
+        return _message(request)
+
+
+def _message(request: Request) -> Message:
+    if isinstance(request, HubError):
+        raise request
+    return request
 
 
 def _given(context: Context) -> str | None:
     """The caller's correlation id; `correlated` judges whether it is a fit one."""
-    for key, value in context.invocation_metadata() or ():
-        if key == CORRELATION_ID:
-            return str(value)
-    return None
-
-
-def _readable(request: Request) -> Message:
-    if isinstance(request, HubError):
-        raise request
-    return request
+    return metadata_value(context, CORRELATION_ID)
 
 
 def _in_words_of(request: Request, error: HubError) -> HubError:

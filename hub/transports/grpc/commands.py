@@ -14,9 +14,11 @@ from hub.core.dead_letters import Selection
 from hub.domain.errors import Violation, invalid, invalid_field
 from hub.domain.notifications import NewNotification
 from hub.domain.paging import DEFAULT_LIMIT, LARGEST_LIMIT, Filter, PageRequest
+from hub.domain.statistics import Bucket
 from hub.domain.status import Status
-from hub.rpc.v1 import notifications_pb2
-from hub.transports.grpc.schemas import STATUSES
+from hub.domain.users import UserRecord
+from hub.rpc.v1 import notifications_pb2, statistics_pb2, users_pb2
+from hub.transports.grpc.schemas import BUCKETS, STATUSES
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND = -62_135_596_800
@@ -24,6 +26,10 @@ _LAST_SECOND = 253_402_300_799
 """Years 1 to 9999: the range of google.protobuf.Timestamp, and of datetime."""
 _BILLION = 1_000_000_000
 _STATUS_OF_NUMBER: dict[int, Status] = {number: status for status, number in STATUSES.items()}
+_BUCKET_OF_NUMBER: dict[int, Bucket] = {
+    statistics_pb2.STATISTICS_BUCKET_UNSPECIFIED: Bucket.HOUR,
+    **{number: width for width, number in BUCKETS.items()},
+}
 
 Filtered = (
     notifications_pb2.ListNotificationsRequest
@@ -76,13 +82,30 @@ def status(number: int) -> Status:
     return target
 
 
+def wanted_status(number: int, prefix: str = "") -> Status | None:
+    """The status in a filter; None means any."""
+    if number and number not in _STATUS_OF_NUMBER:
+        raise invalid_field(f"{prefix}status", "must be one of the NOTIFICATION_STATUS_… values")
+    return _STATUS_OF_NUMBER.get(number)
+
+
+def bucket(number: int) -> Bucket:
+    """How wide the rows of statistics are."""
+    wanted = _BUCKET_OF_NUMBER.get(number)
+    if wanted is None:
+        raise invalid_field("bucket", "must be one of the STATISTICS_BUCKET_… values")
+    return wanted
+
+
+def user_record(request: users_pb2.UpdateUserRequest) -> UserRecord:
+    """The record to keep."""
+    return UserRecord(dict(request.contact_points), given(request, "locale"), given(request, "timezone"))
+
+
 def filters(request: Filtered, prefix: str = "") -> Filter:
     """What a list is narrowed by; `prefix` goes before the fields' names in a refusal."""
-    wanted = request.status
-    if wanted and wanted not in _STATUS_OF_NUMBER:
-        raise invalid_field(f"{prefix}status", "must be one of the NOTIFICATION_STATUS_… values")
     return Filter(
-        status=_STATUS_OF_NUMBER.get(wanted),
+        status=wanted_status(request.status, prefix),
         type=given(request, "type"),
         category=given(request, "category"),
         unread=given(request, "unread"),

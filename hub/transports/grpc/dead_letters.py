@@ -7,10 +7,10 @@ from __future__ import annotations
 from hub.rpc.v1 import notifications_pb2 as pb
 from hub.transports.grpc import commands, schemas
 from hub.transports.grpc.auth import Context
-from hub.transports.grpc.servicer import Servicer
+from hub.transports.grpc.servicer import NotificationServicer
 
 
-class DeadLetterRpcs(Servicer):
+class DeadLetterRpcs(NotificationServicer):
     """Each parses, makes one call, and maps the answer."""
 
     async def ListDeadLetters(self, request: pb.ListDeadLettersRequest, context: Context) -> pb.ListDeadLettersResponse:

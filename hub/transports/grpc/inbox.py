@@ -10,10 +10,10 @@ from contextlib import aclosing
 from hub.rpc.v1 import notifications_pb2 as pb
 from hub.transports.grpc import commands, schemas
 from hub.transports.grpc.auth import Context
-from hub.transports.grpc.servicer import Servicer
+from hub.transports.grpc.servicer import NotificationServicer
 
 
-class InboxRpcs(Servicer):
+class InboxRpcs(NotificationServicer):
     """Each parses, makes one call, and maps the answer."""
 
     async def ListInbox(self, request: pb.ListInboxRequest, context: Context) -> pb.ListInboxResponse:

@@ -1,4 +1,4 @@
-"""The rpcs on notifications: create, read, list, change status, mark, watch one."""
+"""The rpcs on notifications: create, read, list, change status, mark, delete, watch one."""
 
 # ruff: noqa: D102 - methods are named after their rpcs; the protos say what each one does
 
@@ -11,10 +11,10 @@ from hub.log import correlation_id
 from hub.rpc.v1 import notifications_pb2 as pb
 from hub.transports.grpc import commands, schemas
 from hub.transports.grpc.auth import Context
-from hub.transports.grpc.servicer import Servicer
+from hub.transports.grpc.servicer import NotificationServicer
 
 
-class NotificationRpcs(Servicer):
+class NotificationRpcs(NotificationServicer):
     """Each parses, makes one call, and maps the answer."""
 
     async def CreateNotification(
@@ -28,6 +28,15 @@ class NotificationRpcs(Servicer):
         )
         return pb.CreateNotificationResponse(
             notification=schemas.notification(created.notification), idempotency_replayed=created.replayed
+        )
+
+    # One item: `calls` reads the stream, fills in what they have in common, and answers each.
+    async def CreateNotifications(  # type: ignore[override]
+        self, request: pb.CreateNotificationsRequest, context: Context
+    ) -> pb.CreateNotificationsResponse:
+        created = await self.CreateNotification(request.notification, context)
+        return pb.CreateNotificationsResponse(
+            notification=created.notification, idempotency_replayed=created.idempotency_replayed
         )
 
     async def GetNotification(self, request: pb.GetNotificationRequest, context: Context) -> pb.GetNotificationResponse:
@@ -69,6 +78,12 @@ class NotificationRpcs(Servicer):
     async def MarkUnread(self, request: pb.MarkUnreadRequest, context: Context) -> pb.MarkUnreadResponse:
         changed = await self.core.notifications.mark_unread(await self.principal_of(context), request.notification_id)
         return pb.MarkUnreadResponse(notification=schemas.notification(changed))
+
+    async def DeleteNotification(
+        self, request: pb.DeleteNotificationRequest, context: Context
+    ) -> pb.DeleteNotificationResponse:
+        await self.core.notifications.delete(await self.principal_of(context), request.notification_id)
+        return pb.DeleteNotificationResponse()
 
     async def WatchNotification(
         self, request: pb.WatchNotificationRequest, context: Context

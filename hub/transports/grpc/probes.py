@@ -15,8 +15,8 @@ from grpc_reflection.v1alpha.reflection import aio as reflection_aio
 from hub.domain.errors import HubError
 from hub.log import correlated
 from hub.transports.grpc.auth import Context
-from hub.transports.grpc.calls import OpenStreams
 from hub.transports.grpc.errors import abort
+from hub.transports.grpc.streams import OpenStreams
 
 REFLECTION_SERVICES = ("grpc.reflection.v1alpha.ServerReflection", "grpc.reflection.v1.ServerReflection")
 """The same messages on the wire; the library knows the first name only, newer tools ask for the second."""

@@ -9,10 +9,13 @@ from typing import Any
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from hub.domain.errors import HubError
 from hub.domain.events import Event, EventKind, InboxPosition
-from hub.domain.notifications import Attempt, Fault, Notification, OutcomeKind, Priority
+from hub.domain.health import ChannelHealth, ComponentHealth, Health, HealthReport, ProcessHealth
+from hub.domain.notifications import Attempt, Fault, Notification, OutcomeKind, Priority, User
+from hub.domain.statistics import Bucket, ChannelStatistics, Row, Statistics
 from hub.domain.status import Status
-from hub.rpc.v1 import entities_pb2, events_pb2
+from hub.rpc.v1 import entities_pb2, errors_pb2, events_pb2, health_pb2, statistics_pb2, users_pb2
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -21,6 +24,8 @@ STATUSES = {status: entities_pb2.NotificationStatus.Value(f"NOTIFICATION_STATUS_
 PRIORITIES = {priority: entities_pb2.Priority.Value(f"PRIORITY_{priority.name}") for priority in Priority}
 OUTCOMES = {kind: entities_pb2.AttemptOutcome.Value(f"ATTEMPT_OUTCOME_{kind.name}") for kind in OutcomeKind}
 EVENT_KINDS = {kind: events_pb2.EventKind.Value(f"EVENT_KIND_{kind.name}") for kind in EventKind}
+BUCKETS = {bucket: statistics_pb2.StatisticsBucket.Value(f"STATISTICS_BUCKET_{bucket.name}") for bucket in Bucket}
+HEALTHS = {health: health_pb2.HealthStatus.Value(f"HEALTH_STATUS_{health.name}") for health in Health}
 
 
 def timestamp(moment: datetime | None) -> Timestamp | None:
@@ -106,4 +111,113 @@ def event(happened: Event) -> events_pb2.Event:
         unread_count_capped=happened.unread.capped,
         cursor=happened.cursor,
         up_to=position(happened.up_to),
+    )
+
+
+def clean(text: str) -> str:
+    """Only what UTF-8 can say: protobuf refuses lone surrogates, which a refusal may quote."""
+    return text.encode(errors="replace").decode()
+
+
+def operation_error(error: HubError) -> errors_pb2.OperationError:
+    """Why one item of many failed."""
+    return errors_pb2.OperationError(
+        code=error.code,
+        reason=error.reason,
+        message=clean(error.message),
+        violations=[
+            errors_pb2.Violation(field=clean(violation.field), message=clean(violation.message))
+            for violation in error.violations
+        ],
+        metadata=error.metadata,
+    )
+
+
+def user(record: User) -> users_pb2.User:
+    """A user record."""
+    return users_pb2.User(
+        user_id=record.user_id,
+        contact_points=record.contact_points,
+        locale=record.locale,
+        timezone=record.timezone,
+        created_at=timestamp(record.created_at),
+        updated_at=timestamp(record.updated_at),
+    )
+
+
+def statistics(counted: Statistics) -> statistics_pb2.Statistics:
+    """Statistics with the range that was counted."""
+    # `from` is a word of Python's own.
+    limits: dict[str, Any] = {"from": timestamp(counted.query.start), "to": timestamp(counted.query.end)}
+    return statistics_pb2.Statistics(
+        **limits,
+        bucket=BUCKETS[counted.query.bucket],
+        rows=[statistics_row(row) for row in counted.rows],
+        channels=[channel_statistics(channel) for channel in counted.channels],
+    )
+
+
+def statistics_row(row: Row) -> statistics_pb2.StatisticsRow:
+    """How many of a kind there were in a bucket."""
+    return statistics_pb2.StatisticsRow(
+        start=timestamp(row.start),
+        type=row.type,
+        category=row.category,
+        status=STATUSES[row.status],
+        count=row.count,
+    )
+
+
+def channel_statistics(channel: ChannelStatistics) -> statistics_pb2.ChannelStatistics:
+    """How one channel did."""
+    return statistics_pb2.ChannelStatistics(
+        type=channel.type,
+        settled=channel.settled,
+        failed=channel.failed,
+        failure_rate=channel.failure_rate,
+        attempts=channel.attempts,
+        p50_ms=channel.p50_ms,
+        p95_ms=channel.p95_ms,
+        p99_ms=channel.p99_ms,
+    )
+
+
+def health(report: HealthReport) -> health_pb2.HealthReport:
+    """The report, as full as the caller may have it."""
+    return health_pb2.HealthReport(
+        status=HEALTHS[report.status],
+        version=report.version,
+        processes=[process_health(process) for process in report.processes],
+        components=[component_health(component) for component in report.components],
+        channels=[channel_health(channel) for channel in report.channels],
+        oldest_due_seconds=report.oldest_due_seconds,
+    )
+
+
+def process_health(process: ProcessHealth) -> health_pb2.ProcessHealth:
+    """One process."""
+    return health_pb2.ProcessHealth(
+        id=process.id,
+        role=process.role,
+        version=process.version,
+        started_at=timestamp(process.started_at),
+        beat_at=timestamp(process.beat_at),
+        lag_ms=process.lag_ms,
+    )
+
+
+def component_health(component: ComponentHealth) -> health_pb2.ComponentHealth:
+    """The store or the broker."""
+    return health_pb2.ComponentHealth(name=component.name, status=HEALTHS[component.status], detail=component.detail)
+
+
+def channel_health(channel: ChannelHealth) -> health_pb2.ChannelHealth:
+    """One channel."""
+    last = channel.last_outcome
+    return health_pb2.ChannelHealth(
+        type=channel.type,
+        status=HEALTHS[channel.status],
+        workers=channel.workers,
+        last_outcome=None if last is None else OUTCOMES[OutcomeKind(last)],
+        last_attempt_at=timestamp(channel.last_attempt_at),
     )

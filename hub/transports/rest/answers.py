@@ -6,6 +6,7 @@ The models only describe: nothing that goes out is validated again.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -13,7 +14,7 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
-from hub.domain import events, notifications
+from hub.domain import events, notifications, users
 from hub.domain.events import EventKind
 from hub.domain.notifications import OutcomeKind, Priority
 from hub.domain.paging import Page
@@ -31,18 +32,20 @@ TimeOrNull = Annotated[str | None, WithJsonSchema(_TIME | {"type": ["string", "n
 Cursor = Annotated[str, WithJsonSchema({"type": "string", "examples": [_EXAMPLE_CURSOR]})]
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """What all answers have in common."""
+
     model_config = ConfigDict(frozen=True)
 
 
-class Reason(_Answer):
+class Fault(Answer):
     """Why something went wrong."""
 
     code: str = Field(description="Stable, machine-readable.", examples=["RETRIES_EXHAUSTED"])
     message: str = Field(description="A sentence for people, without addresses or content.")
 
 
-class Attempt(_Answer):
+class Attempt(Answer):
     """One try to hand the notification to a provider."""
 
     number: int = Field(description="From 1.")
@@ -51,10 +54,10 @@ class Attempt(_Answer):
     started_at: Time = Field(description="When the send began.")
     finished_at: Time = Field(description="When its outcome was known.")
     outcome: OutcomeKind = Field(description="How it ended.")
-    error: Reason | None = Field(description="Why, if it did not go well.")
+    error: Fault | None = Field(description="Why, if it did not go well.")
 
 
-class Notification(_Answer):
+class Notification(Answer):
     """One message to one user through one channel."""
 
     id: Id = Field(description="Made by the hub; the same in all protocols.")
@@ -68,7 +71,7 @@ class Notification(_Answer):
     priority: Priority = Field(description="From `metadata.priority`; `normal` by default.")
     category: str | None = Field(description="From `metadata.category`.")
     status: Status = Field(description="`read` while `read_at` is set and it was sent or delivered.")
-    status_reason: Reason | None = Field(description="Why it has this status, where there is something to say.")
+    status_reason: Fault | None = Field(description="Why it has this status, where there is something to say.")
     attempts: list[Attempt] = Field(description="Every try so far, oldest first.")
     scheduled_at: TimeOrNull = Field(description="Not handed out before.")
     expires_at: TimeOrNull = Field(description="Not handed out after.")
@@ -81,34 +84,57 @@ class Notification(_Answer):
     version: int = Field(description="Grows by one with every visible change; apply an event only if it is newer.")
 
 
-class NotificationPage(_Answer):
+class NotificationPage(Answer):
     """A page of a list, newest first."""
 
     items: list[Notification] = Field(description="At most `limit`.")
     next_cursor: Cursor | None = Field(description="`after` of the next page; null at the end.")
 
 
-class UnreadCount(_Answer):
+class UnreadCount(Answer):
     """How many items of an inbox are unread."""
 
     unread_count: int = Field(description="Exact up to 1,000.", examples=[3])
     unread_count_capped: bool = Field(description="Whether there are more than 1,000.")
 
 
-class Count(_Answer):
+class Count(Answer):
     """How many were changed, or would be in a dry run."""
 
     count: int = Field(description="Number of notifications.", examples=[3])
 
 
-class Place(_Answer):
+class User(Answer):
+    """What the hub knows of a person: their record."""
+
+    user_id: str = Field(description="The caller's own name for the person.", examples=["user123"])
+    contact_points: dict[str, str] = Field(
+        description="Addresses in canonical form, each by the name its channel looks it up with.",
+        examples=[{"email": "user123@example.com", "phone": "+15555550123"}],
+    )
+    locale: str | None = Field(description="A language tag (BCP 47).", examples=["pt-BR"])
+    timezone: str | None = Field(description="A name of the IANA time zone database.", examples=["Europe/Paris"])
+    created_at: Time = Field(description="When there was first a record.")
+    updated_at: Time = Field(description="When it was last replaced.")
+
+
+class DeletedUser(Answer):
+    """How much of a user is gone; all zero when nothing was left."""
+
+    notifications: int = Field(description="Notifications removed, whatever their status.", examples=[12])
+    cancelled: int = Field(description="Those of them that were waiting.", examples=[1])
+    keys: int = Field(description="Idempotency keys that were used for the user.", examples=[3])
+    contact_points: int = Field(description="Contact points of the record.", examples=[2])
+
+
+class Place(Answer):
     """A place in the order of an inbox."""
 
     delivered_at: Time = Field(description="Newest first by this,")
     id: Id = Field(description="then by this.")
 
 
-class Event(_Answer):
+class Event(Answer):
     """The `data` of one event of a stream; the same `id` and `version` may come again."""
 
     kind: EventKind = Field(
@@ -121,20 +147,20 @@ class Event(_Answer):
     up_to: Place | None = Field(description="For `all_read`: everything up to here, inclusive, was marked read.")
 
 
-class Probe(_Answer):
+class Probe(Answer):
     """The answer to a probe."""
 
     status: str = Field(description="Always `ok`.", examples=["ok"])
 
 
-class Violation(_Answer):
+class Violation(Answer):
     """One wrong field of the input."""
 
     field: str = Field(description="Its dotted path.", examples=["metadata.priority"])
     message: str = Field(description="A sentence about it.", examples=["must be low, normal or high"])
 
 
-class Problem(_Answer):
+class Problem(Answer):
     """Every error (RFC 9457); programs decide by `reason`."""
 
     type: str = Field(description="Always `about:blank`: `reason` says more.", examples=["about:blank"])
@@ -164,14 +190,14 @@ def notification_body(notification: notifications.Notification) -> dict[str, Any
         "status": notification.shown_status,
         "status_reason": _fault_body(notification.status_reason),
         "attempts": [_attempt_body(attempt) for attempt in notification.attempts],
-        "scheduled_at": _time(notification.scheduled_at),
-        "expires_at": _time(notification.expires_at),
-        "next_attempt_at": _time(notification.next_attempt_at),
+        "scheduled_at": time_or_null(notification.scheduled_at),
+        "expires_at": time_or_null(notification.expires_at),
+        "next_attempt_at": time_or_null(notification.next_attempt_at),
         "created_at": format_time(notification.created_at),
         "updated_at": format_time(notification.updated_at),
-        "sent_at": _time(notification.sent_at),
-        "delivered_at": _time(notification.delivered_at),
-        "read_at": _time(notification.read_at),
+        "sent_at": time_or_null(notification.sent_at),
+        "delivered_at": time_or_null(notification.delivered_at),
+        "read_at": time_or_null(notification.read_at),
         "version": notification.version,
     }
 
@@ -192,8 +218,26 @@ def _fault_body(fault: notifications.Fault | None) -> dict[str, str] | None:
     return None if fault is None else {"code": fault.code, "message": fault.message}
 
 
-def _time(moment: datetime | None) -> str | None:
+def time_or_null(moment: datetime | None) -> str | None:
+    """A time as callers see it, where there is one."""
     return None if moment is None else format_time(moment)
+
+
+def user_body(user: notifications.User) -> dict[str, Any]:
+    """A user's record as callers see it."""
+    return {
+        "user_id": user.user_id,
+        "contact_points": user.contact_points,
+        "locale": user.locale,
+        "timezone": user.timezone,
+        "created_at": format_time(user.created_at),
+        "updated_at": format_time(user.updated_at),
+    }
+
+
+def deleted_user_body(deleted: users.DeletedUser) -> dict[str, Any]:
+    """What deleting a user removed, as callers see it."""
+    return asdict(deleted)
 
 
 def unread_body(unread: events.UnreadCount) -> dict[str, Any]:

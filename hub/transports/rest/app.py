@@ -11,12 +11,15 @@ from hub.core.app import Core
 from hub.settings import Settings
 from hub.transports.rest import errors, openapi
 from hub.transports.rest.dead_letters import DeadLetterRoutes
-from hub.transports.rest.health import ProbeRoutes
+from hub.transports.rest.health import HealthRoutes
 from hub.transports.rest.inbox import InboxRoutes
 from hub.transports.rest.middleware import Correlation, HeadAsGet
 from hub.transports.rest.notifications import NotificationRoutes
+from hub.transports.rest.probes import ProbeRoutes
 from hub.transports.rest.requests import route_class
+from hub.transports.rest.statistics import StatisticsRoutes
 from hub.transports.rest.streams import Streams
+from hub.transports.rest.users import UserRoutes
 
 
 class RestApp(FastAPI):
@@ -44,10 +47,13 @@ def build(core: Core, settings: Settings, *, streams: Streams | None = None) -> 
         redirect_slashes=False,
     )
     app.state.streams = streams
-    app.router.route_class = route_class(settings)
+    app.router.route_class = route_class(settings, core.credentials)
     NotificationRoutes(core, streams).add_to(app.router)
     InboxRoutes(core, streams).add_to(app.router)
     DeadLetterRoutes(core).add_to(app.router)
+    UserRoutes(core).add_to(app.router)
+    StatisticsRoutes(core).add_to(app.router)
+    HealthRoutes(core).add_to(app.router)
     ProbeRoutes(core, streams).add_to(app.router)
     errors.install(app)
     app.add_middleware(HeadAsGet)

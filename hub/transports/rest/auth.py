@@ -1,17 +1,57 @@
-"""Takes the caller's credential out of a request; what it may do is decided by the core."""
+"""Takes the caller's credential out of a request; what it may do is decided by the core.
+
+A route asks for it before anything of the request is read; handlers find who was let in.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from hub.domain.principals import ANONYMOUS_LOCAL, Principal
+from hub.core.credentials import Credentials, bearer
+from hub.domain.errors import HubError
+from hub.domain.principals import Principal
 
 
-async def principal_of(_request: Request) -> Principal:
-    """Who calls. The hub runs without credentials so far, and then serves loopback only."""
-    return ANONYMOUS_LOCAL
+def principal_of(request: Request, credentials: Credentials) -> Principal:
+    """Who calls. Raises UNAUTHENTICATED where a key is wanted and missing or wrong."""
+    return credentials.authenticate(_token(request))
 
 
-Caller = Annotated[Principal, Depends(principal_of)]
+def principal_if_any(request: Request, credentials: Credentials) -> Principal | None:
+    """Who calls; None where a key is wanted and none was given. A wrong one is refused here too."""
+    try:
+        return principal_of(request, credentials)
+    except HubError:
+        if _token(request) is None:
+            return None
+        raise
+
+
+def _token(request: Request) -> str | None:
+    # Two headers are one with a comma (RFC 9110, section 5.3), which is nobody's key: none of them is picked out.
+    return bearer(", ".join(request.headers.getlist("authorization")))
+
+
+def _caller(request: Request) -> Principal:
+    principal: Principal = request.state.principal
+    return principal
+
+
+def _guest(request: Request) -> Principal | None:
+    principal: Principal | None = request.state.principal
+    return principal
+
+
+Caller = Annotated[Principal, Depends(_caller)]
+"""A handler with such a parameter is for callers with a credential."""
+Guest = Annotated[Principal | None, Depends(_guest)]
+"""A handler with such a parameter is for everybody, and tells those with a credential more."""
+
+ADMISSION: dict[Callable[..., object], Callable[[Request, Credentials], Principal | None]] = {
+    _caller: principal_of,
+    _guest: principal_if_any,
+}
+"""What a route does before it reads the request, by what its handler depends on."""

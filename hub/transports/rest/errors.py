@@ -180,5 +180,9 @@ def _sentence(error: Mapping[str, Any]) -> str:
             return str(context["error"])
         case "enum" | "literal_error":
             return f"must be {context['expected']}"
+        case "too_short":
+            return f"must have at least {context['min_length']:,} items"
+        case "too_long":
+            return f"must have at most {context['max_length']:,} items"
         case kind:
             return _SENTENCES.get(kind, str(error["msg"]))

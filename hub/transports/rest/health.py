@@ -1,61 +1,41 @@
-"""Probes: whether to restart this process (`/livez`), and whether to send it requests (`/readyz`)."""
+"""The operation of health, in REST: what people and dashboards ask. Probes are another matter."""
 
 from __future__ import annotations
-
-import asyncio
 
 from fastapi import APIRouter, Response
 
 from hub.core.app import Core
-from hub.domain.errors import HubError, Reason
-from hub.transports.rest.answers import Probe, answer
-from hub.transports.rest.openapi import operation
-from hub.transports.rest.streams import Streams
+from hub.domain.health import Health
+from hub.transports.rest.answers import answer
+from hub.transports.rest.auth import Guest
+from hub.transports.rest.openapi import KEY_OR_NONE, PREFIX, operation
+from hub.transports.rest.reports import HealthReport, health_body
 
-READY_SECONDS = 2.0
-"""A store that answers later than this is down, as far as a probe is concerned."""
-_TAG = "probes"
+STATUS_OF_HEALTH: dict[Health, int] = {Health.OK: 200, Health.DEGRADED: 200, Health.DOWN: 503}
+"""A degraded hub accepts what it is given: whoever watches the status alone need not know."""
 
 
-class ProbeRoutes:
-    """The probes of an API process."""
+class HealthRoutes:
+    """Each handler parses, makes one call and maps the answer."""
 
-    def __init__(self, core: Core, streams: Streams) -> None:
-        self._ready = core.ready
-        self._streams = streams
+    def __init__(self, core: Core) -> None:
+        self._core = core.health
 
     def add_to(self, router: APIRouter) -> None:
-        """The routes."""
+        """The route."""
         router.add_api_route(
-            "/livez",
-            self.livez,
+            f"{PREFIX}/health",
+            self.report,
             methods=["GET"],
-            response_model=Probe,
-            **operation("livez", "Is it alive?", _TAG, "It is."),
-        )
-        router.add_api_route(
-            "/readyz",
-            self.readyz,
-            methods=["GET"],
-            response_model=Probe,
-            **operation("readyz", "Is it ready?", _TAG, "It is."),
+            response_model=HealthReport,
+            responses={503: {"model": HealthReport, "description": "The same, where the status is `down`."}},
+            **operation("getHealth", "How the hub is", "health", "The report.", security=KEY_OR_NONE),
         )
 
-    async def livez(self) -> Response:
-        """The event loop turns; says nothing of anything outside."""
-        return answer({"status": "ok"})
+    async def report(self, principal: Guest) -> Response:
+        """Every process, the store, the broker and each channel, by what they left behind; nothing is probed.
 
-    async def readyz(self) -> Response:
-        """The store answers and the process is not stopping; 503 otherwise. The broker is no part of it."""
-        if self._streams.draining:
-            raise HubError(Reason.OVERLOADED, "This process is stopping.")
-        if not await self._store_answers():
-            raise HubError(Reason.STORE_UNREACHABLE, "The store does not answer.")
-        return answer({"status": "ok"})
-
-    async def _store_answers(self) -> bool:
-        try:
-            async with asyncio.timeout(READY_SECONDS):
-                return await self._ready()
-        except TimeoutError:
-            return False
+        Where keys are configured and none is given, the overall word alone: `version` is null, the lists are empty.
+        """
+        report = await self._core.report(principal)
+        return answer(health_body(report), STATUS_OF_HEALTH[report.status])

@@ -11,7 +11,9 @@ from hub.log import correlation_id
 from hub.transports.rest import answers
 from hub.transports.rest.answers import NotificationPage, answer, notification_body, page_answer
 from hub.transports.rest.auth import Caller
+from hub.transports.rest.batch import BATCH_BYTES, BatchResults, NewBatch, results_body
 from hub.transports.rest.openapi import BODY_PROBLEMS, PREFIX, header, operation
+from hub.transports.rest.requests import with_body_limit
 from hub.transports.rest.schemas import (
     IdempotencyKey,
     ListQuery,
@@ -57,6 +59,20 @@ class NotificationRoutes:
                 "Create a notification",
                 _TAG,
                 "The notification; on disk, whatever becomes of the broker.",
+                problems=BODY_PROBLEMS,
+            ),
+        )
+        router.add_api_route(
+            f"{base}/batch",
+            self.create_many,
+            methods=["POST"],
+            response_model=BatchResults,
+            route_class_override=with_body_limit(router.route_class, BATCH_BYTES),
+            **operation(
+                "createNotifications",
+                "Create many notifications",
+                _TAG,
+                "What became of each; those without an error are on disk.",
                 problems=BODY_PROBLEMS,
             ),
         )
@@ -124,6 +140,13 @@ class NotificationRoutes:
                 "watchNotification", "Follow a notification", _TAG, "Events until the stream ends.", problems=(404,)
             ),
         )
+        router.add_api_route(
+            one,
+            self.delete,
+            methods=["DELETE"],
+            status_code=204,
+            **operation("deleteNotification", "Delete a notification", _TAG, "It is gone.", problems=(404,)),
+        )
 
     async def create(
         self, body: NewNotification, principal: Caller, idempotency_key: IdempotencyKey = None
@@ -139,6 +162,14 @@ class NotificationRoutes:
         if created.replayed:
             headers["Idempotency-Replayed"] = "true"
         return answer(notification_body(created.notification), 201, headers)
+
+    async def create_many(self, body: NewBatch, principal: Caller) -> Response:
+        """Up to 1,000, each accepted or refused by itself: 200 whatever became of them.
+
+        Repeat those that failed for a passing reason, with the same idempotency keys.
+        """
+        results = await self._core.create_many(principal, body.items(), correlation_id=correlation_id())
+        return answer(results_body(results))
 
     async def get(self, notification_id: NotificationId, principal: Caller) -> Response:
         """Its present state, with every attempt so far."""
@@ -170,6 +201,11 @@ class NotificationRoutes:
     async def mark_unread(self, notification_id: NotificationId, principal: Caller) -> Response:
         """Takes `read_at` away and uncovers the status beneath."""
         return answer(notification_body(await self._core.mark_unread(principal, notification_id)))
+
+    async def delete(self, notification_id: NotificationId, principal: Caller) -> Response:
+        """Whatever its status; what waits is never sent. A second time there is nothing to delete."""
+        await self._core.delete(principal, notification_id)
+        return Response(status_code=204)
 
     async def watch(self, notification_id: NotificationId, principal: Caller) -> Response:
         """Server-sent events: a heartbeat, its present version, every later one; ends when it is removed."""

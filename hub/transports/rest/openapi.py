@@ -16,7 +16,15 @@ from hub.transports.rest.middleware import CORRELATION_HEADER
 
 PREFIX = "/api/v1"
 SHARED_PROBLEMS = (401, 403, 406, 422, 429, 500, 503, 504)
+KEY_PROBLEMS = (401, 403)
 BODY_PROBLEMS = (400, 413, 415)
+
+Security = list[dict[str, list[str]]]
+KEY: Security = [{"bearer": []}]
+KEY_OR_NONE: Security = [*KEY, {}]
+NO_KEY: Security = []
+"""What an operation asks of its caller; alternatives, as OpenAPI has them."""
+
 _MARK = "x-problems"
 
 DESCRIPTION = """\
@@ -32,6 +40,9 @@ TAGS = [
     {"name": "notifications", "description": "Create, read and change notifications; every channel, every status."},
     {"name": "inbox", "description": "What a user sees: delivered, unexpired in-app notifications."},
     {"name": "dead-letters", "description": "What was given up: failed notifications, until replayed or purged."},
+    {"name": "users", "description": "Where a person can be reached, and forgetting them."},
+    {"name": "statistics", "description": "How much was sent, how much failed, how long it took."},
+    {"name": "health", "description": "How every process, component and channel does."},
     {"name": "probes", "description": "For whatever runs the process."},
 ]
 
@@ -53,15 +64,16 @@ _SENTENCES: dict[int, str] = {
 
 
 def operation(
-    operation_id: str, summary: str, tag: str, answer: str, *, problems: tuple[int, ...] = ()
+    operation_id: str, summary: str, tag: str, answer: str, *, problems: tuple[int, ...] = (), security: Security = KEY
 ) -> dict[str, Any]:
     """How an operation is described; `problems` are the statuses that not every operation shares."""
+    shared = [status for status in SHARED_PROBLEMS if security or status not in KEY_PROBLEMS]
     return {
         "operation_id": operation_id,
         "summary": summary,
         "tags": [tag],
         "response_description": answer,
-        "openapi_extra": {_MARK: [*problems, *SHARED_PROBLEMS]},
+        "openapi_extra": {_MARK: [*problems, *shared], "security": security},
     }
 
 
@@ -97,8 +109,9 @@ def _complete(described: dict[str, Any]) -> set[int]:
     described["responses"].pop("422", None)  # FastAPI's own, in a form we never answer
     for response in described["responses"].values():
         # OpenAPI 3.1 describes a body as a whole; tools apply the schema to single events, which are no strings.
-        response["content"].get("text/event-stream", {}).get("schema", {}).pop("type", None)
+        response.get("content", {}).get("text/event-stream", {}).get("schema", {}).pop("type", None)
         response.setdefault("headers", {})[CORRELATION_HEADER] = {"$ref": "#/components/headers/CorrelationId"}
+    statuses -= {int(status) for status in described["responses"]}
     described["responses"] |= {str(s): {"$ref": f"#/components/responses/Problem{s}"} for s in sorted(statuses)}
     described.setdefault("parameters", []).append({"$ref": "#/components/parameters/CorrelationId"})
     return statuses
@@ -116,6 +129,13 @@ def _add_components(components: dict[str, Any], statuses: set[int]) -> None:
     text = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
     sentence = "Ties logs, problems and provider calls of a request together."
     components["headers"] = {"CorrelationId": header(sentence, "5f2b8c1d9e3a4b60", text)}
+    components["securitySchemes"] = {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key with the scopes of what it is used for. A hub that runs without keys wants none.",
+        }
+    }
     components["parameters"] = {
         "CorrelationId": {
             "name": CORRELATION_HEADER,

@@ -1,11 +1,12 @@
-"""What every operation's request goes through before its handler: Accept, query, deadline, size, type and syntax."""
+"""What every operation's request goes through before its handler: deadline, key, Accept, query, size, type, syntax."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any, ClassVar, NoReturn
 
 from fastapi import Request, Response
@@ -13,9 +14,12 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from hub.core.credentials import Credentials
 from hub.core.deadlines import deadline
 from hub.domain.errors import HubError, Reason, Violation, invalid
+from hub.domain.principals import Principal
 from hub.settings import Settings
+from hub.transports.rest.auth import ADMISSION
 from hub.transports.rest.errors import LONGEST_NAME, MOST_VIOLATIONS
 
 JSON = "application/json"
@@ -31,19 +35,26 @@ class OperationRoute(APIRoute):
 
     request_timeout: ClassVar[timedelta]
     max_body_bytes: ClassVar[int]
+    credentials: ClassVar[Credentials]
 
     def get_route_handler(self) -> Handler:
         """FastAPI's handler behind our checks, all of it under the operation's deadline."""
         operate = super().get_route_handler()
         offered = self._media_type()
+        admit = self._admission()
         known = self._query_names()
+        headers = [field.alias for field in self.dependant.header_params]
         body_field = self.body_field
         needs_body = body_field is not None and body_field.field_info.is_required()
 
         async def handle(request: Request) -> Response:
             async with deadline(self.request_timeout):
-                check_accept(request, offered)
+                if admit is not None:
+                    request.state.principal = admit(request, self.credentials)
+                if offered is not None:
+                    check_accept(request, offered)
                 check_query(request, known)
+                check_headers(request, headers)
                 check_length(request, self.max_body_bytes)
                 if body_field is not None:
                     request = await _with_json(request, self.max_body_bytes, needed=needs_body)
@@ -51,7 +62,14 @@ class OperationRoute(APIRoute):
 
         return handle
 
-    def _media_type(self) -> str:
+    def _admission(self) -> Callable[[Request, Credentials], Principal | None] | None:
+        """How callers are let in; None: they need no credential."""
+        calls = [dependency.call for dependency in self.dependant.dependencies]
+        return next((ADMISSION[call] for call in calls if call in ADMISSION), None)
+
+    def _media_type(self) -> str | None:
+        if self.status_code == HTTPStatus.NO_CONTENT:
+            return None
         declared = self.response_class.media_type if isinstance(self.response_class, type) else None
         return declared or JSON
 
@@ -60,20 +78,27 @@ class OperationRoute(APIRoute):
         for field in self.dependant.query_params:
             annotation = field.field_info.annotation
             if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-                names |= annotation.model_fields.keys()
+                names |= {known.alias or name for name, known in annotation.model_fields.items()}
             else:
                 names.add(field.alias)
         return frozenset(names)
 
 
-def route_class(settings: Settings) -> type[OperationRoute]:
-    """The class of routes that keep to these settings."""
+def route_class(settings: Settings, known: Credentials) -> type[OperationRoute]:
+    """The class of routes that keep to these settings and let in who has these credentials."""
 
     class Bound(OperationRoute):
         request_timeout = settings.request_timeout
         max_body_bytes = settings.http.max_body_bytes
+        credentials = known
 
     return Bound
+
+
+def with_body_limit(routes: type[APIRoute], limit: int) -> type[APIRoute]:
+    """The class of routes that take no bodies beyond a limit of their own, however much others take."""
+    assert issubclass(routes, OperationRoute)  # noqa: S101 - tells the type checker
+    return type("Limited", (routes,), {"max_body_bytes": min(routes.max_body_bytes, limit)})
 
 
 def check_accept(request: Request, offered: str) -> None:
@@ -104,6 +129,13 @@ def check_query(request: Request, known: frozenset[str]) -> None:
     if violations:
         found = list(violations.items())[:MOST_VIOLATIONS]
         raise invalid(*(Violation(name[:LONGEST_NAME], message) for name, message in found))
+
+
+def check_headers(request: Request, known: Sequence[str]) -> None:
+    """Refuses headers that an operation takes and that are given twice: which one counts would be a guess."""
+    repeated = [name for name in known if len(request.headers.getlist(name)) > 1]
+    if repeated:
+        raise invalid(*(Violation(name.replace("-", "_").lower(), "must be given once") for name in repeated))
 
 
 def check_length(request: Request, limit: int) -> None:

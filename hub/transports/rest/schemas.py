@@ -9,10 +9,11 @@ from fastapi import Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from hub.core.dead_letters import Selection
-from hub.domain import notifications, paging
+from hub.domain import notifications, paging, users
 from hub.domain.checks import MESSAGE_LENGTH, TITLE_LENGTH
 from hub.domain.notifications import Priority
 from hub.domain.paging import DEFAULT_LIMIT, LARGEST_LIMIT, PageRequest
+from hub.domain.statistics import Bucket
 from hub.domain.status import Status
 from hub.domain.times import parse_time
 
@@ -65,13 +66,18 @@ Limit = Annotated[
 ]
 
 
-class _Input(BaseModel):
+def key_schema() -> dict[str, Any]:
+    """What an idempotency key looks like."""
+    return {"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
+
+
+class Input(BaseModel):
     """What callers send: nothing is guessed, nothing unknown is passed over."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class NewNotification(_Input):
+class NewNotification(Input):
     """A notification to create."""
 
     model_config = ConfigDict(
@@ -131,11 +137,11 @@ class NewNotification(_Input):
 
     def command(self) -> notifications.NewNotification:
         """The command as the core takes it."""
-        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        fields = {name: getattr(self, name) for name in NewNotification.model_fields}
         return notifications.NewNotification(**fields | {"metadata": self.metadata or {}})
 
 
-class StatusChange(_Input):
+class StatusChange(Input):
     """A status to claim."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "cancelled"}]})
@@ -145,7 +151,7 @@ class StatusChange(_Input):
     )
 
 
-class MarkAllRead(_Input):
+class MarkAllRead(Input):
     """What to mark read: everything up to now unless narrowed."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"category": "welcome"}]})
@@ -154,7 +160,34 @@ class MarkAllRead(_Input):
     category: str | None = Field(None, description="Only items of this category.")
 
 
-class ListFilter(_Input):
+class UserRecord(Input):
+    """A user's record; it replaces the one before."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "contact_points": {"email": "user123@example.com", "phone": "+15555550123"},
+                    "locale": "pt-BR",
+                    "timezone": "Europe/Paris",
+                }
+            ]
+        }
+    )
+
+    contact_points: dict[str, str] | None = Field(
+        None,
+        description="Addresses by name: `email`, `phone` (E.164), `webhook`, …; each channel checks its own.",
+    )
+    locale: str | None = Field(None, description="A language tag (BCP 47).", examples=["pt-BR"])
+    timezone: str | None = Field(None, description="A name of the IANA database.", examples=["Europe/Paris"])
+
+    def record(self) -> users.UserRecord:
+        """The record as the core takes it."""
+        return users.UserRecord(self.contact_points or {}, self.locale, self.timezone)
+
+
+class ListFilter(Input):
     """What every list can be narrowed by."""
 
     status: Annotated[Status | None, Field(strict=False)] = Field(None, description="The status as shown.")
@@ -170,7 +203,7 @@ class ListFilter(_Input):
         return paging.Filter(**{name: getattr(self, name) for name in ListFilter.model_fields})
 
 
-class DeadLetterSelection(_Input):
+class DeadLetterSelection(Input):
     """Which dead letters: `ids`, or `filter` (an empty one means all), exactly one of them."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"filter": {"type": "sms"}, "dry_run": True}]})
@@ -217,6 +250,19 @@ class TenantListQuery(ListQuery):
     user_id: QueryText = Field(None, description="The person notified.")
 
 
+class StatisticsQuery(BaseModel):
+    """The query parameters of statistics."""
+
+    start: QueryTime = Field(
+        None, alias="from", description="Of `created_at`, inclusive; default: 24 hours before `to`. Widened to buckets."
+    )
+    end: QueryTime = Field(None, alias="to", description="Exclusive; default: now. Widened to buckets.")
+    bucket: Bucket = Field(Bucket.HOUR, description="How wide a row is, in UTC.")
+    type: QueryText = Field(None, description="The channel.")
+    category: QueryText = Field(None, description="`metadata.category`.")
+    status: QueryStatus = Field(None, description="The status of delivery; `read` is none.")
+
+
 UserId = Annotated[str, Path(description="The caller's own name for the person.", json_schema_extra=_USER_ID)]
 NotificationId = Annotated[
     str,
@@ -229,7 +275,7 @@ IdempotencyKey = Annotated[
         description="Makes a repeat return the first result; bare or quoted, the same in all protocols, kept 24 hours.",
         json_schema_extra={"examples": ["order-4711-shipped"]},
     ),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}),
+    WithJsonSchema({"type": "string"} | key_schema()),
 ]
 AfterEvent = Annotated[
     str | None,

@@ -1,0 +1,98 @@
+"""The streams that hang on a server: how they end when it drains, and how a stream of items is answered item by item."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from hub.domain.errors import HubError, Reason
+from hub.transports.grpc.auth import Context
+
+MOST_UNDER_WAY = 256
+"""Items of one stream; reading stops until one is answered, and the caller is held up by HTTP/2's flow control."""
+
+
+class OpenStreams:
+    """The streams that hang on this server, so that a drain can end them at once."""
+
+    def __init__(self) -> None:
+        self._limits: set[asyncio.Timeout] = set()
+        self._ended = False
+
+    @asynccontextmanager
+    async def member(self) -> AsyncIterator[None]:
+        """Runs a stream, or one wait of it, in the calling task; a retryable OVERLOADED once the streams are to end."""
+        if self._ended:
+            raise _draining()
+        # A time limit that never comes, until `end` says that it has: no second task and no race per event.
+        limit = asyncio.timeout(None)
+        try:
+            async with limit:
+                self._limits.add(limit)
+                yield
+        except TimeoutError:
+            if limit.expired():
+                raise _draining() from None
+            raise
+        finally:
+            self._limits.discard(limit)
+
+    def end(self) -> None:
+        """Ends every stream, and each that would come after."""
+        self._ended = True
+        for limit in self._limits:
+            limit.reschedule(asyncio.get_running_loop().time())
+
+
+class Exchange:
+    """A stream of items, each answered by itself as soon as it is done; `answer` raises nothing."""
+
+    def __init__(
+        self, context: Context, answer: Callable[[int, Any], Awaitable[Message]], streams: OpenStreams
+    ) -> None:
+        self._context = context
+        self._answer = answer
+        self._streams = streams
+        self._room = asyncio.Semaphore(MOST_UNDER_WAY)
+        # grpc takes one message at a time.
+        self._writing = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Until the caller has half-closed and all is answered.
+
+        A drain stops the reading alone: what is under way is answered, then this raises a retryable OVERLOADED.
+        """
+        async with asyncio.TaskGroup() as group:
+            stopped = await self._read(group)
+        if stopped is not None:
+            raise stopped
+
+    async def _read(self, group: asyncio.TaskGroup) -> HubError | None:
+        for index in itertools.count():
+            try:
+                async with self._streams.member():
+                    await self._room.acquire()
+                    request = await self._context.read()
+            except HubError as error:
+                return error
+            if request is grpc.aio.EOF:
+                break
+            group.create_task(self._exchange(index, request))
+        return None
+
+    async def _exchange(self, index: int, request: Any) -> None:
+        # An answer that is not taken keeps its room: a caller who does not read is not read either.
+        response = await self._answer(index, request)
+        async with self._writing:
+            await self._context.write(response)
+        self._room.release()
+
+
+def _draining() -> HubError:
+    return HubError(Reason.OVERLOADED, "The server is going away: come back and go on where you were.")
