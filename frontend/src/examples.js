@@ -18,9 +18,21 @@ const VARIABLES = {
       metadata: { priority: 'high', category: 'welcome' },
     },
   },
+  CreateNotifications: {
+    input: {
+      notifications: [
+        { userId: 'user123', title: 'Welcome!', message: 'Welcome to our platform', type: 'in_app' },
+        { userId: 'user456', title: 'Welcome!', message: 'Welcome to our platform', type: 'email' },
+      ],
+    },
+  },
+  DeleteUser: { input: { userId: 'user123' } },
   MarkAllRead: { input: { userId: 'user123' } },
   PurgeDeadLetters: { input: { filter: { createdBefore: '2020-01-31T08:00:00Z' } } },
   ReplayDeadLetters: { input: { filter: { type: 'email' }, dryRun: true } },
+  UpdateUser: {
+    input: { userId: 'user123', contactPoints: { email: 'user123@example.test' }, locale: 'en', timezone: 'Europe/Berlin' },
+  },
   UpdateNotificationStatus: { input: { id: 'the id of a notification', status: 'CANCELLED' } },
 };
 
@@ -36,7 +48,8 @@ function placeholder({ variable, type }) {
 function example(query) {
   const operation = parse(query).definitions.find(({ kind }) => kind === Kind.OPERATION_DEFINITION);
   const name = operation.name.value;
-  const guessed = Object.fromEntries(operation.variableDefinitions.map((one) => [one.variable.name.value, placeholder(one)]));
+  const declared = operation.variableDefinitions ?? [];
+  const guessed = Object.fromEntries(declared.map((one) => [one.variable.name.value, placeholder(one)]));
   return {
     name,
     kind: operation.operation,

@@ -1,7 +1,8 @@
 """GraphQL over HTTP, by a real server: operations, statuses, odd bodies, and the rules of the graphql-http audits."""
 
+import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,24 @@ import pytest
 import structlog
 from dirty_equals import IsPartialDict, IsStr
 
-from hub.domain.notifications import Priority
+from hub.core.credentials import OpenDoor
+from hub.domain.notifications import Priority, User
 from hub.domain.paging import Filter
+from hub.domain.statistics import Bucket, StatisticsQuery
 from hub.domain.status import Status
-from tests.integration.graphql_fake import MAX_BODY_BYTES, PAGE, PAGE_HEADERS, Running, a_notification, running
+from hub.transports.graphql.auth import GUEST, GUEST_BODY_BYTES
+from tests.integration.graphql_fake import (
+    ACME,
+    KEY,
+    KEYS,
+    MAX_BODY_BYTES,
+    MOMENT,
+    PAGE,
+    PAGE_HEADERS,
+    Running,
+    a_notification,
+    running,
+)
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -285,6 +300,228 @@ async def test_what_another_mutation_did_stays_in_the_answer(client: httpx2.Asyn
     body = await run(client, query, {"a": INPUT, "b": {**INPUT, "title": "invalid"}})
     assert body["data"] == {"x": {"notification": {"id": IsStr()}}, "y": None}
     assert [error["path"] for error in body["errors"]] == [["y"]]
+
+
+async def test_a_batch_answers_each_item_by_itself(hub: Running, client: httpx2.AsyncClient):
+    items = [
+        {**INPUT, "idempotencyKey": "again", "metadata": {"n": 1}},
+        {**INPUT, "title": "invalid"},
+        {**INPUT, "title": "overloaded"},
+        INPUT,
+    ]
+    body = await run(client, document("create_notifications"), {"input": {"notifications": items}})
+    made = {"id": IsStr(), "status": "PENDING", "createdAt": IsStr(), "version": 3}
+    results = body["data"]["createNotifications"]["results"]
+    assert results == [
+        {"index": 0, "notification": made, "error": None, "idempotencyReplayed": True},
+        {
+            "index": 1,
+            "notification": None,
+            "error": {
+                "code": "INVALID_ARGUMENT",
+                "reason": "INVALID_VALUE",
+                "message": "metadata.priority: must be low, normal or high",
+                "violations": [{"field": "metadata.priority", "message": "must be low, normal or high"}],
+                "metadata": {},
+            },
+            "idempotencyReplayed": False,
+        },
+        {
+            "index": 2,
+            "notification": None,
+            "error": IsPartialDict(code="UNAVAILABLE", reason="OVERLOADED", violations=[]),
+            "idempotencyReplayed": False,
+        },
+        {"index": 3, "notification": made, "error": None, "idempotencyReplayed": False},
+    ]
+    assert [command.title for command in hub.core.notifications.commands[-4:]] == [item["title"] for item in items]
+    assert hub.core.notifications.commands[-4].metadata == {"n": 1}
+
+
+async def test_a_batch_of_none_is_refused_by_the_core(client: httpx2.AsyncClient):
+    body = await run(client, document("create_notifications"), {"input": {"notifications": []}})
+    assert body["data"] == {"createNotifications": None}
+    extensions = body["errors"][0]["extensions"]
+    assert (extensions["reason"], extensions["violations"][0]["field"]) == ("INVALID_VALUE", "notifications")
+
+
+async def test_a_defect_in_a_batch_is_no_answer_of_an_item(client: httpx2.AsyncClient):
+    with structlog.testing.capture_logs() as logs:
+        given = {"input": {"notifications": [INPUT, {**INPUT, "title": "defect"}]}}
+        body = await run(client, document("create_notifications"), given)
+    assert body["data"] == {"createNotifications": None}
+    assert body["errors"][0]["extensions"] == IsPartialDict(code="INTERNAL", reason="INTERNAL")
+    assert [entry["event"] for entry in logs] == ["graphql_operation_failed"]
+
+
+async def test_a_notification_is_deleted_once(hub: Running, client: httpx2.AsyncClient):
+    one = a_notification()
+    hub.core.notifications.known[one.id] = one
+    body = await run(client, document("delete_notification"), {"input": {"id": str(one.id)}})
+    assert body == {"data": {"deleteNotification": {"id": str(one.id)}}}
+    body = await run(client, document("delete_notification"), {"input": {"id": str(one.id)}})
+    assert body["data"] == {"deleteNotification": None}
+    assert body["errors"][0]["extensions"] == IsPartialDict(code="NOT_FOUND", reason="NOT_FOUND")
+
+
+RECORD = {
+    "id": "user:ada",
+    "userId": "ada",
+    "contactPoints": {"email": "ada@example.com", "phone": "+15550100"},
+    "locale": "pt-BR",
+    "timezone": "Europe/Paris",
+    "createdAt": "2030-01-31T08:00:00.123Z",
+    "updatedAt": "2030-01-31T08:00:00.123Z",
+}
+
+
+async def test_a_user_record_is_written_and_read(hub: Running, client: httpx2.AsyncClient):
+    hub.core.users.look_ups.clear()
+    given = {name: RECORD[name] for name in ("userId", "contactPoints", "locale", "timezone")}
+    body = await run(client, document("update_user"), {"input": given})
+    assert body == {"data": {"updateUser": {"user": RECORD}}}
+    # What was written is shown as it was written, not as it is read.
+    assert hub.core.users.look_ups == []
+    assert await run(client, document("get_user"), {"userId": "ada"}) == {"data": {"user": RECORD}}
+    assert hub.core.users.look_ups == ["ada"]
+    body = await run(client, document("update_user"), {"input": {"userId": "ada"}})
+    assert body["data"]["updateUser"]["user"] == IsPartialDict(contactPoints={}, locale=None, timezone=None)
+
+
+async def test_a_record_is_read_once_and_only_if_it_is_asked_for(hub: Running, client: httpx2.AsyncClient):
+    hub.core.users.known["bob"] = User("default", "bob", {}, "en", None, MOMENT, MOMENT)
+    hub.core.users.look_ups.clear()
+    query = """{
+      a: user(id: "bob") { locale timezone contactPoints }
+      b: node(id: "user:bob") { ... on User { locale createdAt } }
+      c: user(id: "nobody") { locale updatedAt }
+      d: user(id: "other") { id userId unreadCount }
+    }"""
+    assert await run(client, query) == {
+        "data": {
+            "a": {"locale": "en", "timezone": None, "contactPoints": {}},
+            "b": {"locale": "en", "createdAt": "2030-01-31T08:00:00.123Z"},
+            "c": {"locale": None, "updatedAt": None},
+            "d": {"id": "user:other", "userId": "other", "unreadCount": 1000},
+        }
+    }
+    assert hub.core.users.look_ups == ["bob", "nobody"]
+
+
+async def test_without_the_scope_only_the_fields_of_the_record_are_refused(client: httpx2.AsyncClient):
+    body = await run(client, '{ a: user(id: "secret") { userId locale } b: user(id: "nobody") { locale } }')
+    assert body["data"] == {"a": {"userId": "secret", "locale": None}, "b": {"locale": None}}
+    assert [error["path"] for error in body["errors"]] == [["a", "locale"]]
+    assert body["errors"][0]["extensions"] == IsPartialDict(
+        code="PERMISSION_DENIED", reason="PERMISSION_DENIED", metadata={"scope": "users"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "fields"),
+    [
+        ({"contactPoints": []}, ["contact_points"]),
+        ({"contactPoints": "a@example.com"}, ["contact_points"]),
+        (
+            {"contactPoints": {"email": 5, "phone": None, "webhook": "https://a"}},
+            ["contact_points.email", "contact_points.phone"],
+        ),
+        ({"locale": "nonsense"}, ["locale"]),
+    ],
+)
+async def test_a_wrong_record_names_its_fields(client: httpx2.AsyncClient, given: Any, fields: list[str]):
+    body = await run(client, document("update_user"), {"input": {"userId": "ada", **given}})
+    assert body["data"] == {"updateUser": None}
+    extensions = body["errors"][0]["extensions"]
+    assert (extensions["code"], extensions["reason"]) == ("INVALID_ARGUMENT", "INVALID_VALUE")
+    assert [violation["field"] for violation in extensions["violations"]] == fields
+
+
+async def test_a_user_is_deleted_and_counted(hub: Running, client: httpx2.AsyncClient):
+    hub.core.users.known["eve"] = User("default", "eve", {}, None, None, MOMENT, MOMENT)
+    counts = {"notifications": 4, "cancelled": 3, "keys": 2, "contactPoints": 1}
+    for expected in (counts, dict.fromkeys(counts, 0)):
+        body = await run(client, document("delete_user"), {"input": {"userId": "eve"}})
+        assert body == {"data": {"deleteUser": expected}}
+
+
+async def test_statistics(hub: Running, client: httpx2.AsyncClient):
+    given = {
+        "from": "2030-01-01T00:00:00Z",
+        "to": "2030-01-31T02:00:00+02:00",
+        "bucket": "DAY",
+        "type": "email",
+        "category": "welcome",
+        "status": "FAILED",
+    }
+    body = await run(client, document("statistics"), given)
+    start, end = datetime(2030, 1, 1, tzinfo=UTC), datetime(2030, 1, 31, tzinfo=UTC)
+    assert hub.core.statistics.asked[-1] == StatisticsQuery(start, end, Bucket.DAY, "email", "welcome", Status.FAILED)
+    assert body["data"]["statistics"] == {
+        "from": "2030-01-01T00:00:00.000Z",
+        "to": "2030-01-31T00:00:00.000Z",
+        "bucket": "DAY",
+        "rows": [
+            {"start": IsStr(), "type": "email", "category": "welcome", "status": "SENT", "count": 3},
+            {"start": IsStr(), "type": "sms", "category": None, "status": "FAILED", "count": 1},
+        ],
+        "channels": [
+            {
+                "type": "email",
+                "settled": 3,
+                "failed": 0,
+                "failureRate": 0,
+                "attempts": 4,
+                "p50Ms": 12.5,
+                "p95Ms": 80.25,
+                "p99Ms": 99,
+            },
+            {
+                "type": "sms",
+                "settled": 1,
+                "failed": 1,
+                "failureRate": 1,
+                "attempts": 7,
+                "p50Ms": None,
+                "p95Ms": None,
+                "p99Ms": None,
+            },
+        ],
+    }
+
+
+@pytest.mark.parametrize("arguments", ["", "(bucket: null)", "(bucket: HOUR)", "(from: null, to: null, status: null)"])
+async def test_statistics_are_by_the_hour_unless_told_otherwise(
+    hub: Running, client: httpx2.AsyncClient, arguments: str
+):
+    body = await run(client, "{ statistics" + arguments + " { bucket } }")
+    assert body["data"] == {"statistics": {"bucket": "HOUR"}}
+    assert hub.core.statistics.asked[-1] == StatisticsQuery(MOMENT, MOMENT, Bucket.HOUR)
+
+
+async def test_statistics_of_no_time_are_refused(client: httpx2.AsyncClient):
+    moment = "2030-01-01T00:00:00Z"
+    body = await run(client, document("statistics"), {"from": moment, "to": moment})
+    assert body["data"] is None
+    assert body["errors"][0]["extensions"]["violations"] == [{"field": "from", "message": "must lie before to"}]
+
+
+async def test_health(client: httpx2.AsyncClient):
+    body = await run(client, document("health"))
+    moment = "2030-01-31T08:00:00.123Z"
+    assert body["data"]["health"] == {
+        "status": "DEGRADED",
+        "version": "1.2.3",
+        "processes": [
+            {"id": "p-1", "role": "api", "version": "1.2.3", "startedAt": moment, "beatAt": moment, "lagMs": 0.25}
+        ],
+        "components": [{"name": "store", "status": "OK", "detail": "A primary answers."}],
+        "channels": [
+            {"type": "email", "status": "OK", "workers": 2, "lastOutcome": "TEMPORARY", "lastAttemptAt": moment},
+            {"type": "sms", "status": "DEGRADED", "workers": 0, "lastOutcome": None, "lastAttemptAt": None},
+        ],
+        "oldestDueSeconds": 61.5,
+    }
 
 
 async def test_errors_of_the_core_are_the_catalogues(client: httpx2.AsyncClient):
@@ -583,3 +820,149 @@ async def test_a_browser_sees_the_page_that_was_given(client: httpx2.AsyncClient
 async def test_an_unfit_correlation_id_is_replaced(client: httpx2.AsyncClient, given: str):
     response = await client.post("", json=TYPENAME, headers=[(b"x-correlation-id", given.encode())])
     assert len(response.headers["x-correlation-id"]) == 16
+
+
+# ---------------------------------------------------------------------------------------------------- authentication
+
+BEARER = {"authorization": f"Bearer {KEY}"}
+UNAUTHENTICATED = IsPartialDict(code="UNAUTHENTICATED", reason="UNAUTHENTICATED", violations=[])
+WORD = {"query": "{ health { status version processes { id } oldestDueSeconds } __typename }"}
+
+
+@pytest.fixture
+def locked(hub: Running) -> Iterator[Running]:
+    """The hub with one key."""
+    hub.core.credentials = KEYS
+    yield hub
+    hub.core.credentials = OpenDoor()
+
+
+async def test_a_key_tells_who_calls(locked: Running, client: httpx2.AsyncClient):
+    body = {"query": CREATE, "variables": {"input": INPUT}}
+    for header in (f"Bearer {KEY}", f"bearer   {KEY} "):
+        response = await post(client, body, authorization=header)
+        assert response.json() == {"data": {"createNotification": {"notification": {"id": IsStr()}}}}
+        assert locked.core.notifications.principals[-1] is ACME
+    response = await client.get("", params={"query": "{ __schema { queryType { name } } }"}, headers=BEARER)
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("accept", [JSON, GRAPHQL, "text/event-stream"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("authorization", "")],
+        [("authorization", KEY)],
+        [("authorization", "Basic YTpi")],
+        [("authorization", "Bearer ")],
+        [("authorization", "Bearer wrong")],
+        [("authorization", f"Bearer {KEY}x")],
+        [("authorization", f"Bearer {KEY}"), ("authorization", f"Bearer {KEY}")],
+    ],
+    ids=str,
+)
+async def test_without_a_good_key_nothing_is_done(
+    locked: Running, client: httpx2.AsyncClient, headers: list[tuple[str, str]], accept: str
+):
+    before = len(locked.core.notifications.commands)
+    response = await client.post(
+        "",
+        json={"query": CREATE, "variables": {"input": INPUT}},
+        headers=[*headers, ("accept", accept), ("x-correlation-id", "c-1")],
+    )
+    assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
+    assert response.headers["content-type"] == f"{GRAPHQL if accept == GRAPHQL else JSON}; charset=utf-8"
+    assert refusal(response) == UNAUTHENTICATED
+    assert KEY not in response.text
+    assert len(locked.core.notifications.commands) == before
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{",
+        "{ nope }",
+        "{ __schema { queryType { name } } }",
+        '{ __type(name: "User") { name } }',
+        'mutation { deleteUser(input: {userId: "u"}) { keys } }',
+        'subscription { inboxEvents(userId: "u") { kind } }',
+        'query { health { status } user(id: "u") { id } }',
+        "query { a: health { status } b: health { status } }",
+        "query { ... { health { status } } }",
+        "query { ...A } fragment A on Query { health { status } }",
+        "query A { health { status } } query B { notifications(first: 1) { edges { cursor } } }",
+        "mutation { health { status } }",
+        "{ __typename } #" + "x" * GUEST_BODY_BYTES,
+        "{ health { " + "status " * 1000 + "} }",
+    ],
+    ids=lambda query: query[:50],
+)
+async def test_guests_learn_nothing_else_not_even_what_is_wrong(
+    locked: Running, client: httpx2.AsyncClient, query: str
+):
+    for accept in (JSON, GRAPHQL, "text/event-stream"):
+        for response in (
+            await post(client, {"query": query}, accept),
+            await client.get("", params={"query": query}, headers={"accept": accept}),
+        ):
+            assert response.status_code == 401
+            assert refusal(response) == UNAUTHENTICATED
+    assert locked.core.statistics is not None
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"[" * 1000, b"\xff", b"{}", b'{"query": 1}'])
+async def test_guests_are_not_told_what_is_wrong_with_a_body(locked: Running, client: httpx2.AsyncClient, body: bytes):
+    assert refusal(await post(client, body)) == UNAUTHENTICATED
+    response = await post(client, body, **{"content-type": "text/plain"})
+    assert response.status_code == 401
+    # With the key they are.
+    assert (await post(client, body, **BEARER)).status_code == 400
+    assert locked.core.credentials is KEYS
+
+
+async def test_a_guests_body_is_read_no_further_than_needed(locked: Running, client: httpx2.AsyncClient):
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 100 * MAX_BODY_BYTES:
+            sent += 10_000
+            yield b" " * 10_000
+
+    with contextlib.suppress(httpx2.TransportError):
+        response = await client.post("", content=endless(), headers={"content-type": JSON})
+        assert response.status_code == 401
+    # With a wrong key none of it is read.
+    response = await post(client, b"x" * MAX_BODY_BYTES * 2, authorization="Bearer wrong")
+    assert response.status_code == 401
+    assert locked.core.credentials is KEYS
+
+
+@pytest.mark.parametrize("accept", [JSON, GRAPHQL])
+async def test_guests_see_the_word_on_health(locked: Running, client: httpx2.AsyncClient, accept: str):
+    word = {"status": "DEGRADED", "version": None, "processes": [], "oldestDueSeconds": None}
+    for response in (
+        await post(client, WORD, accept),
+        await client.get("", params=WORD, headers={"accept": accept}),
+        await post(client, {"query": "query A " + WORD["query"], "operationName": "A"}, accept),
+    ):
+        assert (response.status_code, response.json()) == (200, {"data": {"health": word, "__typename": "Query"}})
+        assert locked.core.health.principals[-1] is GUEST
+    response = await post(client, {"query": document("health")}, accept)
+    assert response.json()["data"]["health"] == IsPartialDict(status="DEGRADED", channels=[])
+
+
+async def test_callers_see_all_of_health_and_wrong_keys_nothing(locked: Running, client: httpx2.AsyncClient):
+    response = await post(client, WORD, **BEARER)
+    assert response.json()["data"]["health"] == IsPartialDict(version="1.2.3", processes=[{"id": "p-1"}])
+    assert locked.core.health.principals[-1] is ACME
+    response = await post(client, WORD, authorization="Bearer wrong")
+    assert response.status_code == 401
+    assert refusal(response) == UNAUTHENTICATED
+
+
+async def test_the_page_needs_no_key(locked: Running, client: httpx2.AsyncClient):
+    response = await client.get("", headers={"accept": "text/html"})
+    assert (response.status_code, response.text) == (200, PAGE)
+    assert locked.core.credentials is KEYS

@@ -19,7 +19,17 @@ from websockets.typing import Subprotocol
 
 from hub.domain.events import EventKind
 from hub.transports.graphql.sockets import OPERATIONS_PER_SOCKET
-from tests.integration.graphql_fake import ALL_READ, FakeFeed, Running, a_notification, an_event, running
+from tests.integration.graphql_fake import (
+    ACME,
+    ALL_READ,
+    KEY,
+    KEYS,
+    FakeFeed,
+    Running,
+    a_notification,
+    an_event,
+    running,
+)
 from tests.waiting import until
 
 EVENTS = "text/event-stream"
@@ -418,3 +428,99 @@ async def test_drain_closes_sockets_so_that_clients_come_back(hub: Running):
         async with socket(hub, init=False) as late:
             assert await closed(late) == 1012
     assert logs == []
+
+
+# ---------------------------------------------------------------------------------------------------- authentication
+
+GOOD = f"Bearer {KEY}"
+
+
+def init_with(**payload: Any) -> dict[str, Any]:
+    return {"type": "connection_init", "payload": payload}
+
+
+@pytest.mark.parametrize(
+    ("init", "header"),
+    [
+        (init_with(Authorization=GOOD), None),
+        (init_with(authorization=GOOD), None),
+        (init_with(Authorization=f"bearer {KEY}", more=[1]), None),
+        ({"type": "connection_init"}, GOOD),
+        ({"type": "connection_init", "payload": None}, GOOD),
+        (init_with(token="x"), GOOD),
+        (init_with(Authorization=None), GOOD),
+        # What the socket says itself goes before what surrounds it.
+        (init_with(Authorization=GOOD), "Basic YTpi"),
+        (init_with(Authorization=GOOD), "Bearer wrong"),
+    ],
+    ids=str,
+)
+async def test_a_socket_is_opened_by_a_key(hub: Running, init: Any, header: str | None):
+    hub.core.credentials = KEYS
+    headers = {} if header is None else {"Authorization": header}
+    async with socket(hub, init, additional_headers=headers) as connection:
+        await ask(connection, CREATE, variables={"input": INPUT})
+        assert (await hear(connection))["payload"]["data"] == {"createNotification": {"notification": {"id": IsStr()}}}
+        assert hub.core.notifications.principals == [ACME]
+        await hear(connection)
+        await subscribed(hub, connection)
+
+
+@pytest.mark.parametrize(
+    ("init", "header"),
+    [
+        ({"type": "connection_init"}, None),
+        ({"type": "connection_init", "payload": None}, None),
+        (init_with(Authorization="Bearer wrong"), None),
+        (init_with(Authorization="Bearer wrong"), GOOD),
+        (init_with(Authorization=KEY), None),
+        (init_with(Authorization=5), None),
+        (init_with(Authorization={}), None),
+        (init_with(token=GOOD), None),
+        ({"type": "connection_init"}, "Bearer wrong"),
+        ({"type": "connection_init"}, "Basic YTpi"),
+    ],
+    ids=str,
+)
+async def test_a_socket_without_a_good_key_is_closed_for_good(hub: Running, init: Any, header: str | None):
+    hub.core.credentials = KEYS
+    headers = {} if header is None else {"Authorization": header}
+    with structlog.testing.capture_logs() as logs:
+        async with socket(hub, init=False, additional_headers=headers) as connection:
+            await say(connection, init)
+            await ask(connection, "{ health { status } }")
+            assert await closed(connection) == 4401
+            assert connection.close_reason
+            assert KEY not in connection.close_reason
+    assert hub.core.health.principals == []
+    assert logs == []
+
+
+async def test_nothing_runs_before_the_key(hub: Running):
+    hub.core.credentials = KEYS
+    async with socket(hub, init=False) as connection:
+        await ask(connection, "{ __typename }")
+        assert await closed(connection) == 4401
+
+
+async def test_a_key_stands_for_the_whole_socket(hub: Running):
+    hub.core.credentials = KEYS
+    async with socket(hub, init_with(Authorization=GOOD)) as connection:
+        await say(connection, init_with(Authorization="Bearer wrong"))
+        assert await closed(connection) == 4429
+
+
+async def test_an_event_stream_needs_a_key(hub: Running):
+    hub.core.credentials = KEYS
+    async with event_stream(hub, INBOX) as response:
+        assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
+        body = json.loads(await response.aread())
+        assert body["errors"][0]["extensions"] == IsPartialDict(code="UNAUTHENTICATED")
+    assert hub.core.inbox.feeds == []
+    async with (
+        httpx2.AsyncClient(timeout=10) as client,
+        client.stream(
+            "GET", hub.url, params={"query": INBOX}, headers={"accept": EVENTS, "authorization": GOOD}
+        ) as response,
+    ):
+        assert await anext(messages(response)) == ("next", HEARTBEAT)

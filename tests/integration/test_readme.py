@@ -102,7 +102,7 @@ async def test_the_same_over_graphql_and_grpc_shows_on_the_live_stream(printed: 
     create, query, live = commands(section("### The same over GraphQL"))
     (over_grpc,) = commands(section("### The same over gRPC"))
     stream = await asyncio.create_subprocess_shell(
-        live, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        f"exec {live}", cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert stream.stdout is not None
     try:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -17,16 +17,20 @@ import structlog
 import uvicorn
 
 from hub.core.app import Core
+from hub.core.credentials import Credentials, OpenDoor
 from hub.core.dead_letters import Selection
-from hub.core.notifications import Created
+from hub.core.notifications import Created, NewItem
 from hub.domain.checks import check_new, check_user_id
-from hub.domain.errors import HubError, Reason, not_found
+from hub.domain.errors import HubError, Reason, invalid, not_found
 from hub.domain.events import Event, EventKind, InboxPosition, UnreadCount
+from hub.domain.health import Health, HealthReport
 from hub.domain.ids import new_id, parse_id
-from hub.domain.notifications import Attempt, Fault, NewNotification, Notification, OutcomeKind, Priority
+from hub.domain.notifications import Attempt, Fault, NewNotification, Notification, OutcomeKind, Priority, User
 from hub.domain.paging import Filter, Page, PageRequest, checked_limit
 from hub.domain.principals import Principal
+from hub.domain.statistics import ChannelStatistics, Row, Statistics, checked_query
 from hub.domain.status import Status
+from hub.domain.users import DeletedUser, UserRecord, record_violations
 from hub.settings import HttpSettings, Settings
 from hub.transports.rest.app import build
 from hub.transports.rest.streams import Streams
@@ -76,6 +80,22 @@ class FakeNotifications:
             self.keys[idempotency_key] = notification.id
         return Created(notification, replayed=False)
 
+    async def create_many(
+        self, principal: Principal, items: Sequence[NewItem | HubError], *, correlation_id: str
+    ) -> list[Created | HubError]:
+        results: list[Created | HubError] = []
+        for item in items:
+            try:
+                if isinstance(item, HubError):
+                    raise item  # noqa: TRY301 - answered as its own
+                key = item.idempotency_key
+                results.append(
+                    await self.create(principal, item.command, idempotency_key=key, correlation_id=correlation_id)
+                )
+            except HubError as error:
+                results.append(error)
+        return results
+
     async def get(self, principal: Principal, notification_id: str) -> Notification:
         parsed = parse_id(notification_id)
         if parsed is None or parsed not in self.stored:
@@ -106,6 +126,9 @@ class FakeNotifications:
 
     async def mark_unread(self, principal: Principal, notification_id: str) -> Notification:
         return replace(await self.get(principal, notification_id), status=Status.SENT)
+
+    async def delete(self, principal: Principal, notification_id: str) -> None:
+        del self.stored[(await self.get(principal, notification_id)).id]
 
     async def watch(self, principal: Principal, notification_id: str) -> AsyncGenerator[Event]:
         return events_of(await self.get(principal, notification_id))
@@ -174,12 +197,57 @@ class FakeDeadLetters:
 
 
 @dataclass
+class FakeUsers:
+    records: dict[str, UserRecord] = field(default_factory=dict)
+
+    async def get(self, principal: Principal, user_id: str) -> User:
+        if check_user_id(user_id) not in self.records:
+            raise not_found("The user record")
+        record = self.records[user_id]
+        return User("default", user_id, record.contact_points, record.locale, record.timezone, MOMENT, MOMENT)
+
+    async def update(self, principal: Principal, user_id: str, record: UserRecord) -> User:
+        if violations := record_violations(record):
+            raise invalid(*violations)
+        self.records[check_user_id(user_id)] = record
+        return await self.get(principal, user_id)
+
+    async def delete(self, principal: Principal, user_id: str) -> DeletedUser:
+        record = self.records.pop(check_user_id(user_id), None)
+        return DeletedUser(0, 0, 0, 0) if record is None else DeletedUser(5, 2, 3, len(record.contact_points))
+
+
+@dataclass
+class FakeStatistics:
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    rows: tuple[Row, ...] = ()
+    channels: tuple[ChannelStatistics, ...] = ()
+
+    async def get(self, principal: Principal, **query: Any) -> Statistics:
+        self.asked.append(query)
+        return Statistics(checked_query(**query, now=MOMENT), self.rows, self.channels)
+
+
+@dataclass
+class FakeHealth:
+    found: HealthReport = HealthReport(Health.OK)
+    asked: list[Principal | None] = field(default_factory=list)
+
+    async def report(self, principal: Principal | None) -> HealthReport:
+        self.asked.append(principal)
+        return self.found
+
+
+@dataclass
 class Hub:
     """A running server, the fakes behind it and a client in front of it."""
 
     notifications: FakeNotifications
     inbox: FakeInbox
     dead_letters: FakeDeadLetters
+    users: FakeUsers
+    statistics: FakeStatistics
+    health: FakeHealth
     streams: Streams
     state: SimpleNamespace
     port: int
@@ -204,15 +272,21 @@ class QuietServer(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(max_body_bytes: int = LIMIT) -> AsyncIterator[Hub]:
-    notifications, inbox, dead_letters, streams = FakeNotifications(), FakeInbox(), FakeDeadLetters(), Streams()
+async def serving(
+    max_body_bytes: int = LIMIT, credentials: Credentials | None = None, seconds: float = 1
+) -> AsyncIterator[Hub]:
+    notifications, inbox, dead_letters = FakeNotifications(), FakeInbox(), FakeDeadLetters()
+    users, statistics, health, streams = FakeUsers(), FakeStatistics(), FakeHealth(), Streams()
     state = SimpleNamespace(ready=True)
 
     async def ready() -> bool:
         return bool(state.ready)
 
-    fake = SimpleNamespace(notifications=notifications, inbox=inbox, dead_letters=dead_letters, ready=ready)
-    settings = Settings(request_timeout=timedelta(seconds=1), http=HttpSettings(max_body_bytes=max_body_bytes))
+    fake = SimpleNamespace(
+        notifications=notifications, inbox=inbox, dead_letters=dead_letters, users=users, statistics=statistics,
+        health=health, credentials=credentials or OpenDoor(), ready=ready,
+    )  # fmt: skip
+    settings = Settings(request_timeout=timedelta(seconds=seconds), http=HttpSettings(max_body_bytes=max_body_bytes))
     app = build(cast("Core", fake), settings, streams=streams)
     # Without the protocol spelled out, asyncio does not set TCP_NODELAY: 40 ms for each answer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -223,7 +297,7 @@ async def serving(max_body_bytes: int = LIMIT) -> AsyncIterator[Hub]:
     task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
     try:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10, trust_env=False) as client:
-            yield Hub(notifications, inbox, dead_letters, streams, state, port, client)
+            yield Hub(notifications, inbox, dead_letters, users, statistics, health, streams, state, port, client)
     finally:
         await streams.drain()
         server.should_exit = True
@@ -296,6 +370,15 @@ async def test_a_repeat_says_so(hub: Hub):
     assert [answer.status_code for answer in answers] == [201, 201]
     assert answers[0].headers["location"] == answers[1].headers["location"]
     assert answers[1].headers["idempotency-replayed"] == "true"
+
+
+async def test_a_repeated_idempotency_key_is_refused(hub: Hub):
+    headers = [("Idempotency-Key", "a"), ("idempotency-key", "a")]
+    refused = await hub.client.post("/api/v1/notifications", json=WELCOME, headers=headers)
+    assert problem(refused, 422, "INVALID_VALUE")["violations"] == [
+        {"field": "idempotency_key", "message": "must be given once"}
+    ]
+    assert not hub.notifications.calls
 
 
 async def test_attempts_and_shown_status(hub: Hub):
@@ -394,6 +477,7 @@ async def test_unknown_paths(hub: Hub, path: str):
     ("method", "path", "allowed"),
     [
         ("DELETE", "/api/v1/notifications", "GET, HEAD, POST"),
+        ("POST", "/api/v1/users/u", "DELETE, GET, HEAD, PUT"),
         ("POST", "/api/v1/notifications/x/read", "DELETE, PUT"),
         ("OPTIONS", "/api/v1/users/u/inbox/read", "POST"),
         ("HEAD", "/api/v1/dead-letters/replay", "POST"),

@@ -11,12 +11,14 @@ from hub.transports.rest.export import openapi_json
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 OPERATIONS = {
     "createNotification": "POST /api/v1/notifications",
+    "createNotifications": "POST /api/v1/notifications/batch",
     "getNotification": "GET /api/v1/notifications/{notification_id}",
     "listNotifications": "GET /api/v1/notifications",
     "listUserNotifications": "GET /api/v1/users/{user_id}/notifications",
     "updateNotificationStatus": "PATCH /api/v1/notifications/{notification_id}/status",
     "markRead": "PUT /api/v1/notifications/{notification_id}/read",
     "markUnread": "DELETE /api/v1/notifications/{notification_id}/read",
+    "deleteNotification": "DELETE /api/v1/notifications/{notification_id}",
     "watchNotification": "GET /api/v1/notifications/{notification_id}/stream",
     "listInbox": "GET /api/v1/users/{user_id}/inbox",
     "getUnreadCount": "GET /api/v1/users/{user_id}/inbox/unread-count",
@@ -25,6 +27,11 @@ OPERATIONS = {
     "listDeadLetters": "GET /api/v1/dead-letters",
     "replayDeadLetters": "POST /api/v1/dead-letters/replay",
     "purgeDeadLetters": "POST /api/v1/dead-letters/purge",
+    "getUser": "GET /api/v1/users/{user_id}",
+    "updateUser": "PUT /api/v1/users/{user_id}",
+    "deleteUser": "DELETE /api/v1/users/{user_id}",
+    "getStatistics": "GET /api/v1/statistics",
+    "getHealth": "GET /api/v1/health",
     "livez": "GET /livez",
     "readyz": "GET /readyz",
 }
@@ -59,6 +66,37 @@ def test_nothing_is_left_undescribed(document):
     for schema in document["components"]["schemas"].values():
         assert schema["description"]
         assert all("description" in field for field in schema.get("properties", {}).values())
+
+
+def test_every_operation_but_the_probes_wants_a_key(document):
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    wanted = {
+        operation["operationId"]: operation["security"]
+        for methods in document["paths"].values()
+        for operation in methods.values()
+    }
+    key: list[Any] = [{"bearer": []}]
+    assert wanted == dict.fromkeys(OPERATIONS, key) | {"getHealth": [*key, {}], "livez": [], "readyz": []}
+
+
+def test_every_operation_answers_what_it_can_answer(document):
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            responses = operation["responses"].keys()
+            assert ("401" in responses) == bool(operation["security"])
+            assert ("403" in responses) == (operation["security"] == [{"bearer": []}])
+            assert {"400", "413", "415"} & responses == ({"400", "413", "415"} if "requestBody" in operation else set())
+    health = document["paths"]["/api/v1/health"]["get"]["responses"]
+    assert health["200"]["content"] == health["503"]["content"]
+    assert "content" not in document["paths"]["/api/v1/notifications/{notification_id}"]["delete"]["responses"]["204"]
+
+
+def test_the_items_of_a_batch_are_described(document):
+    schemas = document["components"]["schemas"]
+    items = schemas["NewBatch"]["properties"]["notifications"]
+    assert (items["minItems"], items["maxItems"]) == (1, 1000)
+    assert items["items"] == {"$ref": "#/components/schemas/BatchItem"}
+    assert set(schemas["BatchItem"]["properties"]) == {*schemas["NewNotification"]["properties"], "idempotency_key"}
 
 
 def test_every_reference_resolves(document):

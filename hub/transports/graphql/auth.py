@@ -24,7 +24,9 @@ def token_of(connection: HTTPConnection, init: Mapping[str, Any] | None = None) 
     Browsers can't set headers of a WebSocket.
     """
     given = init or {}
-    offers = (given.get("Authorization"), given.get("authorization"), connection.headers.get("authorization"))
+    # Two headers are one with a comma (RFC 9110, section 5.3), which is nobody's key: none of them is picked out.
+    header = ", ".join(connection.headers.getlist("authorization"))
+    offers = (given.get("Authorization"), given.get("authorization"), header)
     return bearer(next((offer for offer in offers if isinstance(offer, str)), None))
 
 

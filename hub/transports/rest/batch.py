@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, SkipValidation, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, WrapValidator
 
 from hub.core.notifications import MOST_ITEMS, Created, NewItem
 from hub.domain.errors import HubError, invalid
@@ -32,6 +32,11 @@ class BatchItem(NewNotification):
         return NewItem(self.command(), self.idempotency_key)
 
 
+def _as_it_is(item: Any, _validate: object) -> Any:
+    """An item is read when the batch is taken apart; here it is only described."""
+    return item
+
+
 class NewBatch(Input):
     """Notifications to create, each by itself: there is no all or nothing."""
 
@@ -53,8 +58,7 @@ class NewBatch(Input):
         }
     )
 
-    # Read one by one below; the document describes what they should be.
-    notifications: list[SkipValidation[BatchItem]] = Field(
+    notifications: list[Annotated[BatchItem, WrapValidator(_as_it_is)]] = Field(
         description="What is wrong with one of them is answered as its error.", min_length=1, max_length=MOST_ITEMS
     )
 

@@ -16,7 +16,6 @@ from hub.transports.rest.middleware import CORRELATION_HEADER
 
 PREFIX = "/api/v1"
 SHARED_PROBLEMS = (401, 403, 406, 422, 429, 500, 503, 504)
-KEY_PROBLEMS = (401, 403)
 BODY_PROBLEMS = (400, 413, 415)
 
 Security = list[dict[str, list[str]]]
@@ -67,7 +66,8 @@ def operation(
     operation_id: str, summary: str, tag: str, answer: str, *, problems: tuple[int, ...] = (), security: Security = KEY
 ) -> dict[str, Any]:
     """How an operation is described; `problems` are the statuses that not every operation shares."""
-    shared = [status for status in SHARED_PROBLEMS if security or status not in KEY_PROBLEMS]
+    never = {401, 403} if security == NO_KEY else {403} if security == KEY_OR_NONE else set()
+    shared = [status for status in SHARED_PROBLEMS if status not in never]
     return {
         "operation_id": operation_id,
         "summary": summary,
@@ -111,7 +111,9 @@ def _complete(described: dict[str, Any]) -> set[int]:
         # OpenAPI 3.1 describes a body as a whole; tools apply the schema to single events, which are no strings.
         response.get("content", {}).get("text/event-stream", {}).get("schema", {}).pop("type", None)
         response.setdefault("headers", {})[CORRELATION_HEADER] = {"$ref": "#/components/headers/CorrelationId"}
-    statuses -= {int(status) for status in described["responses"]}
+    statuses -= {int(status) for status in described["responses"]}  # health answers 503 in its own words
+    if "204" in described["responses"]:
+        statuses.discard(406)  # nothing is given, so nothing can be excluded
     described["responses"] |= {str(s): {"$ref": f"#/components/responses/Problem{s}"} for s in sorted(statuses)}
     described.setdefault("parameters", []).append({"$ref": "#/components/parameters/CorrelationId"})
     return statuses

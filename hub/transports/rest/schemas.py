@@ -14,7 +14,7 @@ from hub.domain.checks import MESSAGE_LENGTH, TITLE_LENGTH
 from hub.domain.notifications import Priority
 from hub.domain.paging import DEFAULT_LIMIT, LARGEST_LIMIT, PageRequest
 from hub.domain.statistics import Bucket
-from hub.domain.status import Status
+from hub.domain.status import STORED, Status
 from hub.domain.times import parse_time
 
 _EXAMPLE_TIME = "2030-01-31T08:00:00.000Z"
@@ -59,6 +59,9 @@ QueryTime = Annotated[datetime | None, PlainValidator(_time), WithJsonSchema(_TI
 QueryFlag = Annotated[bool | None, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]
 QueryText = Annotated[str | None, WithJsonSchema({"type": "string"})]
 QueryStatus = Annotated[Status | None, WithJsonSchema({"type": "string", "enum": [status.value for status in Status]})]
+CountedStatus = Annotated[
+    Status | None, WithJsonSchema({"type": "string", "enum": [status.value for status in Status if status in STORED]})
+]
 Limit = Annotated[
     int,
     PlainValidator(_limit),
@@ -260,7 +263,7 @@ class StatisticsQuery(BaseModel):
     bucket: Bucket = Field(Bucket.HOUR, description="How wide a row is, in UTC.")
     type: QueryText = Field(None, description="The channel.")
     category: QueryText = Field(None, description="`metadata.category`.")
-    status: QueryStatus = Field(None, description="The status of delivery; `read` is none.")
+    status: CountedStatus = Field(None, description="The status of delivery; `read` is none.")
 
 
 UserId = Annotated[str, Path(description="The caller's own name for the person.", json_schema_extra=_USER_ID)]
