@@ -16,13 +16,17 @@ _SHOWN = 50
 # A mail's HTML is a stranger's: it gets no scripts, no origin, no network.
 _MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _FRESH = {"Cache-Control": "no-store"}
+_PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def routes(outbox: Outbox) -> list[Route]:
     """The page, its stylesheet and script, each mail's HTML, and `/dev/outbox.json` (newest first; `?limit=`)."""
 
     async def page(_request: Request) -> Response:
-        return HTMLResponse(_page(outbox), headers=_FRESH)
+        return HTMLResponse(_page(outbox), headers={**_FRESH, "Content-Security-Policy": _PAGE_POLICY})
 
     async def as_json(request: Request) -> Response:
         limit = request.query_params.get("limit", "")

@@ -127,7 +127,7 @@ class NotificationDocument(Document):
             IndexModel(
                 # With the status among the keys, or Beanie takes it for `tenant_list` and drops one of the two.
                 [("tenant", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)],
-                name="dead_letters",
+                name="failed",
                 partialFilterExpression={"status": "failed"},
             ),
             IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0),

@@ -303,7 +303,7 @@ async def test_what_another_mutation_did_stays_in_the_answer(client: httpx2.Asyn
 
 
 async def test_a_batch_answers_each_item_by_itself(hub: Running, client: httpx2.AsyncClient):
-    items = [
+    items: list[dict[str, Any]] = [
         {**INPUT, "idempotencyKey": "again", "metadata": {"n": 1}},
         {**INPUT, "title": "invalid"},
         {**INPUT, "title": "overloaded"},
@@ -364,7 +364,7 @@ async def test_a_notification_is_deleted_once(hub: Running, client: httpx2.Async
     assert body["errors"][0]["extensions"] == IsPartialDict(code="NOT_FOUND", reason="NOT_FOUND")
 
 
-RECORD = {
+RECORD: dict[str, Any] = {
     "id": "user:ada",
     "userId": "ada",
     "contactPoints": {"email": "ada@example.com", "phone": "+15550100"},
@@ -839,7 +839,7 @@ def locked(hub: Running) -> Iterator[Running]:
 
 async def test_a_key_tells_who_calls(locked: Running, client: httpx2.AsyncClient):
     body = {"query": CREATE, "variables": {"input": INPUT}}
-    for header in (f"Bearer {KEY}", f"bearer   {KEY} "):
+    for header in (f"Bearer {KEY}", f"bearer   {KEY}"):
         response = await post(client, body, authorization=header)
         assert response.json() == {"data": {"createNotification": {"notification": {"id": IsStr()}}}}
         assert locked.core.notifications.principals[-1] is ACME
@@ -855,7 +855,7 @@ async def test_a_key_tells_who_calls(locked: Running, client: httpx2.AsyncClient
         [("authorization", "")],
         [("authorization", KEY)],
         [("authorization", "Basic YTpi")],
-        [("authorization", "Bearer ")],
+        [("authorization", "Bearer")],
         [("authorization", "Bearer wrong")],
         [("authorization", f"Bearer {KEY}x")],
         [("authorization", f"Bearer {KEY}"), ("authorization", f"Bearer {KEY}")],
@@ -878,6 +878,7 @@ async def test_without_a_good_key_nothing_is_done(
     assert len(locked.core.notifications.commands) == before
 
 
+@pytest.mark.usefixtures("locked")
 @pytest.mark.parametrize(
     "query",
     [
@@ -893,14 +894,11 @@ async def test_without_a_good_key_nothing_is_done(
         "query { ...A } fragment A on Query { health { status } }",
         "query A { health { status } } query B { notifications(first: 1) { edges { cursor } } }",
         "mutation { health { status } }",
-        "{ __typename } #" + "x" * GUEST_BODY_BYTES,
         "{ health { " + "status " * 1000 + "} }",
     ],
     ids=lambda query: query[:50],
 )
-async def test_guests_learn_nothing_else_not_even_what_is_wrong(
-    locked: Running, client: httpx2.AsyncClient, query: str
-):
+async def test_guests_learn_nothing_else_not_even_what_is_wrong(client: httpx2.AsyncClient, query: str):
     for accept in (JSON, GRAPHQL, "text/event-stream"):
         for response in (
             await post(client, {"query": query}, accept),
@@ -908,20 +906,22 @@ async def test_guests_learn_nothing_else_not_even_what_is_wrong(
         ):
             assert response.status_code == 401
             assert refusal(response) == UNAUTHENTICATED
-    assert locked.core.statistics is not None
 
 
+@pytest.mark.usefixtures("locked")
 @pytest.mark.parametrize("body", [b"", b"[]", b"[" * 1000, b"\xff", b"{}", b'{"query": 1}'])
-async def test_guests_are_not_told_what_is_wrong_with_a_body(locked: Running, client: httpx2.AsyncClient, body: bytes):
+async def test_guests_are_not_told_what_is_wrong_with_a_body(client: httpx2.AsyncClient, body: bytes):
     assert refusal(await post(client, body)) == UNAUTHENTICATED
     response = await post(client, body, **{"content-type": "text/plain"})
     assert response.status_code == 401
     # With the key they are.
     assert (await post(client, body, **BEARER)).status_code == 400
-    assert locked.core.credentials is KEYS
 
 
-async def test_a_guests_body_is_read_no_further_than_needed(locked: Running, client: httpx2.AsyncClient):
+@pytest.mark.usefixtures("locked")
+async def test_a_guests_body_is_read_no_further_than_needed(client: httpx2.AsyncClient):
+    response = await post(client, {**WORD, "pad": "x" * GUEST_BODY_BYTES})
+    assert response.status_code == 401
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -936,12 +936,11 @@ async def test_a_guests_body_is_read_no_further_than_needed(locked: Running, cli
     # With a wrong key none of it is read.
     response = await post(client, b"x" * MAX_BODY_BYTES * 2, authorization="Bearer wrong")
     assert response.status_code == 401
-    assert locked.core.credentials is KEYS
 
 
 @pytest.mark.parametrize("accept", [JSON, GRAPHQL])
 async def test_guests_see_the_word_on_health(locked: Running, client: httpx2.AsyncClient, accept: str):
-    word = {"status": "DEGRADED", "version": None, "processes": [], "oldestDueSeconds": None}
+    word: dict[str, Any] = {"status": "DEGRADED", "version": None, "processes": [], "oldestDueSeconds": None}
     for response in (
         await post(client, WORD, accept),
         await client.get("", params=WORD, headers={"accept": accept}),
@@ -962,7 +961,7 @@ async def test_callers_see_all_of_health_and_wrong_keys_nothing(locked: Running,
     assert refusal(response) == UNAUTHENTICATED
 
 
-async def test_the_page_needs_no_key(locked: Running, client: httpx2.AsyncClient):
+@pytest.mark.usefixtures("locked")
+async def test_the_page_needs_no_key(client: httpx2.AsyncClient):
     response = await client.get("", headers={"accept": "text/html"})
     assert (response.status_code, response.text) == (200, PAGE)
-    assert locked.core.credentials is KEYS

@@ -20,6 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from hub.core.app import Core
+from hub.core.credentials import OpenDoor
 from hub.core.dead_letters import Selection
 from hub.core.notifications import Created
 from hub.domain.errors import HubError, Reason, invalid_field
@@ -206,6 +207,7 @@ async def server(doings: Doings) -> AsyncIterator[GrpcServer]:
         notifications=FakeNotifications(doings),
         inbox=FakeInbox(doings),
         dead_letters=FakeDeadLetters(doings),
+        credentials=OpenDoor(),
         ready=doings.ready,
     )
     settings = GrpcSettings(port=0, max_message_bytes=MAX_BYTES)
@@ -579,7 +581,7 @@ async def test_health_follows_readiness(server: GrpcServer, channel: grpc.aio.Ch
     serving, not_serving = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
     async def states() -> set[int]:
-        names = ("", "hub.v1.NotificationService")
+        names = ("", "hub.v1.NotificationService", "hub.v1.UserService", "hub.v1.HealthService")
         return {(await health.Check(health_pb2.HealthCheckRequest(service=name))).status for name in names}
 
     assert await states() == {serving}
@@ -603,14 +605,16 @@ async def test_reflection_under_both_names(channel: grpc.aio.Channel, version: s
     call = reflect(channel, version)
     await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
     listed = {service.name for service in (await call.read()).list_services_response.service}
-    assert listed >= {"hub.v1.NotificationService", "grpc.health.v1.Health"}
-    await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol="hub.v1.NotificationService"))
-    assert (await call.read()).file_descriptor_response.file_descriptor_proto
+    services = {"hub.v1.NotificationService", "hub.v1.UserService", "hub.v1.HealthService"}
+    assert listed >= services | {"grpc.health.v1.Health"}
+    for name in services:
+        await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol=name))
+        assert (await call.read()).file_descriptor_response.file_descriptor_proto
     await call.done_writing()
 
 
 async def test_a_taken_port_stops_the_start(server: GrpcServer) -> None:
-    core = cast("Core", SimpleNamespace(notifications=None, inbox=None, dead_letters=None, ready=None))
+    core = cast("Core", SimpleNamespace(credentials=OpenDoor(), ready=None))
     with pytest.raises(RuntimeError):
         await serve(core, GrpcSettings(port=server.port), request_timeout=timedelta(seconds=1))
 

@@ -87,7 +87,7 @@ class FakeNotifications:
         for item in items:
             try:
                 if isinstance(item, HubError):
-                    raise item  # noqa: TRY301 - answered as its own
+                    raise item
                 key = item.idempotency_key
                 results.append(
                     await self.create(principal, item.command, idempotency_key=key, correlation_id=correlation_id)
@@ -230,7 +230,7 @@ class FakeStatistics:
 
 @dataclass
 class FakeHealth:
-    found: HealthReport = HealthReport(Health.OK)
+    found: HealthReport = field(default_factory=lambda: HealthReport(Health.OK))
     asked: list[Principal | None] = field(default_factory=list)
 
     async def report(self, principal: Principal | None) -> HealthReport:

@@ -1,0 +1,185 @@
+"""The client: one method for each operation of the hub."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from hub.client.calls import Caller
+from hub.client.creating import create_many, keyed
+from hub.client.errors import HubClientError
+from hub.client.options import ClientOptions
+from hub.client.watching import watch_inbox
+from hub.rpc.v1 import health_pb2, users_pb2
+from hub.rpc.v1 import notifications_pb2 as pb
+from hub.rpc.v1.entities_pb2 import Notification, NotificationStatus
+from hub.rpc.v1.events_pb2 import Event
+from hub.rpc.v1.health_pb2_grpc import HealthServiceStub
+from hub.rpc.v1.notifications_pb2_grpc import NotificationServiceStub
+from hub.rpc.v1.statistics_pb2 import Statistics
+from hub.rpc.v1.users_pb2_grpc import UserServiceStub
+
+
+class HubClient:
+    """A client of the hub at `target` (`host:port`, or any name that grpc resolves).
+
+    Made inside a running event loop, used by any number of tasks, and closed at the end::
+
+        async with HubClient("hub:50051", ClientOptions(key="…")) as hub:
+            created = await hub.create(CreateNotificationRequest(user_id="ann", …))
+
+    Every method but the two streams takes a `timeout` for all its tries together, tries again what passes by itself
+    (UNAVAILABLE, DEADLINE_EXCEEDED, and RESOURCE_EXHAUSTED where the hub says when), and raises HubClientError.
+    Every operation may be repeated; counts are those of the try that was answered.
+    """
+
+    def __init__(self, target: str, options: ClientOptions | None = None) -> None:
+        self._caller = Caller(options or ClientOptions())
+        self._channel = self._caller.options.open(target)
+        self._hub = NotificationServiceStub(self._channel)
+        self._users = UserServiceStub(self._channel)
+        self._health = HealthServiceStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends every call and stream and closes the connections."""
+        await self._channel.close()
+
+    async def create(
+        self, request: pb.CreateNotificationRequest, *, timeout: timedelta | None = None
+    ) -> pb.CreateNotificationResponse:
+        """Creates a notification: it is on disk when this returns.
+
+        All tries use one idempotency key: the request's, or one that is made here and goes with this call. Whoever
+        wants to repeat the call after an error gives a key.
+        """
+        return await self._caller.call(self._hub.CreateNotification, keyed(request), timeout)
+
+    def create_many(
+        self, requests: AsyncIterable[pb.CreateNotificationRequest]
+    ) -> AsyncGenerator[pb.CreateNotificationsResponse]:
+        """Creates all that come, each by itself; an answer for each, by its position in `requests`, in any order.
+
+        An item that the hub refuses is answered with `error`, and the others go on. When the connection breaks, what
+        was not acknowledged is sent again with the same idempotency keys (made here for those that have none). At most
+        256 are under way; `requests` is asked for no more meanwhile. An error of `requests` is raised after the last
+        acknowledgement. Raises HubClientError if the hub refuses the stream, or stays away for so many tries.
+
+        Whoever leaves before the end closes it (`contextlib.aclosing`).
+        """
+        return create_many(self._caller, self._channel, requests)
+
+    def watch_inbox(self, user_id: str, after: str | None = None) -> AsyncGenerator[Event]:
+        """Events of a user's inbox, without end, heartbeats among them; `after` is the cursor of the last one known.
+
+        When the connection breaks, it is opened again from the last cursor, after a wait with jitter, for as long as
+        that takes; what is told of twice is left out. Raises HubClientError for what does not pass by itself.
+
+        Whoever leaves closes it (`contextlib.aclosing`).
+        """
+        return watch_inbox(self._caller, self._channel, user_id, after)
+
+    async def delete(self, notification_id: str, *, timeout: timedelta | None = None) -> None:
+        """Deletes a notification for good; NOT_FOUND if there is none.
+
+        Where an earlier try of this very call may have deleted it, NOT_FOUND means that it did.
+        """
+        request = pb.DeleteNotificationRequest(notification_id=notification_id)
+        await self._caller.call(self._hub.DeleteNotification, request, timeout)
+
+    async def get(self, notification_id: str, *, timeout: timedelta | None = None) -> Notification:
+        """The notification; NOT_FOUND if there is none."""
+        request = pb.GetNotificationRequest(notification_id=notification_id)
+        return (await self._caller.call(self._hub.GetNotification, request, timeout)).notification
+
+    async def list(
+        self, request: pb.ListNotificationsRequest, *, timeout: timedelta | None = None
+    ) -> pb.ListNotificationsResponse:
+        """One page of all notifications."""
+        return await self._caller.call(self._hub.ListNotifications, request, timeout)
+
+    async def list_of_user(
+        self, request: pb.ListUserNotificationsRequest, *, timeout: timedelta | None = None
+    ) -> pb.ListUserNotificationsResponse:
+        """One page of a user's notifications, every channel and status."""
+        return await self._caller.call(self._hub.ListUserNotifications, request, timeout)
+
+    async def inbox(self, request: pb.ListInboxRequest, *, timeout: timedelta | None = None) -> pb.ListInboxResponse:
+        """One page of a user's inbox."""
+        return await self._caller.call(self._hub.ListInbox, request, timeout)
+
+    async def unread_count(self, user_id: str, *, timeout: timedelta | None = None) -> pb.GetUnreadCountResponse:
+        """The unread items of a user's inbox: exact up to 1,000."""
+        request = pb.GetUnreadCountRequest(user_id=user_id)
+        return await self._caller.call(self._hub.GetUnreadCount, request, timeout)
+
+    async def update_status(
+        self, notification_id: str, status: NotificationStatus.ValueType, *, timeout: timedelta | None = None
+    ) -> Notification:
+        """Claims a status: read, cancelled, delivered, failed or pending."""
+        request = pb.UpdateNotificationStatusRequest(notification_id=notification_id, status=status)
+        return (await self._caller.call(self._hub.UpdateNotificationStatus, request, timeout)).notification
+
+    async def mark_read(self, notification_id: str, *, timeout: timedelta | None = None) -> Notification:
+        """Marks a notification read; the first time counts."""
+        request = pb.MarkReadRequest(notification_id=notification_id)
+        return (await self._caller.call(self._hub.MarkRead, request, timeout)).notification
+
+    async def mark_unread(self, notification_id: str, *, timeout: timedelta | None = None) -> Notification:
+        """Takes the mark away."""
+        request = pb.MarkUnreadRequest(notification_id=notification_id)
+        return (await self._caller.call(self._hub.MarkUnread, request, timeout)).notification
+
+    async def mark_all_read(self, request: pb.MarkAllReadRequest, *, timeout: timedelta | None = None) -> int:
+        """Marks everything unread in an inbox read, up to a place if one is given; how many items that were."""
+        return (await self._caller.call(self._hub.MarkAllRead, request, timeout)).count
+
+    async def dead_letters(
+        self, request: pb.ListDeadLettersRequest, *, timeout: timedelta | None = None
+    ) -> pb.ListDeadLettersResponse:
+        """One page of the failed notifications."""
+        return await self._caller.call(self._hub.ListDeadLetters, request, timeout)
+
+    async def replay_dead_letters(
+        self, request: pb.ReplayDeadLettersRequest, *, timeout: timedelta | None = None
+    ) -> int:
+        """Makes dead letters pending again; how many."""
+        return (await self._caller.call(self._hub.ReplayDeadLetters, request, timeout)).count
+
+    async def purge_dead_letters(self, request: pb.PurgeDeadLettersRequest, *, timeout: timedelta | None = None) -> int:
+        """Deletes dead letters for good; how many."""
+        return (await self._caller.call(self._hub.PurgeDeadLetters, request, timeout)).count
+
+    async def statistics(self, request: pb.GetStatisticsRequest, *, timeout: timedelta | None = None) -> Statistics:
+        """Counts by time, channel, category and status, and how each channel did."""
+        return (await self._caller.call(self._hub.GetStatistics, request, timeout)).statistics
+
+    async def get_user(self, user_id: str, *, timeout: timedelta | None = None) -> users_pb2.User:
+        """A user's record; NOT_FOUND if there is none."""
+        request = users_pb2.GetUserRequest(user_id=user_id)
+        return (await self._caller.call(self._users.GetUser, request, timeout)).user
+
+    async def update_user(
+        self, request: users_pb2.UpdateUserRequest, *, timeout: timedelta | None = None
+    ) -> users_pb2.User:
+        """Makes a user's record or replaces it as a whole."""
+        return (await self._caller.call(self._users.UpdateUser, request, timeout)).user
+
+    async def delete_user(self, user_id: str, *, timeout: timedelta | None = None) -> users_pb2.DeleteUserResponse:
+        """Deletes all that the hub knows of a user, and says how much that was."""
+        request = users_pb2.DeleteUserRequest(user_id=user_id)
+        return await self._caller.call(self._users.DeleteUser, request, timeout)
+
+    async def health(self, *, timeout: timedelta | None = None) -> health_pb2.HealthReport:
+        """How the hub does; without a key, where it has keys, the overall word alone."""
+        request = health_pb2.GetHealthRequest()
+        return (await self._caller.call(self._health.GetHealth, request, timeout)).health
