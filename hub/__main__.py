@@ -35,7 +35,7 @@ The notification hub is ready.
 {outbox}
 Send something:
 
-  curl -X POST http://{host}:{http}/api/v1/notifications -H 'Content-Type: application/json' -d '{example}'
+  curl -X POST http://{host}:{http}/api/v1/notifications{key} -H 'Content-Type: application/json' -d '{example}'
 
 Ctrl-C stops it.
 """
@@ -55,6 +55,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (StartError, EmbeddedMongodError, ConfigError, ValueError) as error:
         sys.stderr.write(f"hub: {error}\n")
         return EXIT_REFUSED
+    except ExceptionGroup as group:
+        # What refuses in the middle of a start comes wrapped by the task groups around it.
+        refusals, rest = group.split(StartError)
+        if refusals is None or rest is not None:
+            raise
+        sys.stderr.write(f"hub: {_innermost(refusals)}\n")
+        return EXIT_REFUSED
+
+
+def _innermost(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 class ConfigError(Exception):
@@ -120,7 +133,8 @@ def _run(options: argparse.Namespace) -> int:
             return
         outbox = _OUTBOX.format(host=own_address(settings.http.host), http=ports.http) if settings.captures else ""
         names = {"host": own_address(settings.http.host), "http": ports.http, "grpc": ports.grpc}
-        sys.stdout.write(_BANNER.format(**names, outbox=outbox, example=_EXAMPLE))
+        key = "" if settings.auth.keys_file is None else " -H 'Authorization: Bearer <key>'"
+        sys.stdout.write(_BANNER.format(**names, outbox=outbox, example=_EXAMPLE, key=key))
         sys.stdout.flush()
 
     uvloop.run(run(settings, on_ready))

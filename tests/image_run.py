@@ -337,8 +337,11 @@ async def production(image: Image, folder: Path, secrets: Path) -> None:
             "HUB_CHANNELS__EMAIL__SECURITY": "none",
             "HUB_CHANNELS__EMAIL__SENDER_ADDRESS": "hub@example.test",
         }
-        for role in ("worker", "relay", "api"):
+        # Containers have a network each; here they share one.
+        ports = {"worker": 9464, "relay": 9465, "api": 9466}
+        for role, metrics_port in ports.items():
             service = content["services"][role]
+            service = {**service, "environment": {**service["environment"], "HUB_METRICS__PORT": metrics_port}}
             mounts = [(str(secrets / name), f"/run/secrets/{name}") for name in service["secrets"]]
             container = await enter(running(Container(role, image, service, mounts, hub_env), folder))
             check_confinement(container)
@@ -349,6 +352,10 @@ async def production(image: Image, folder: Path, secrets: Path) -> None:
             await send(client, {**EXAMPLE, "to": "user123@example.test"}, "sent")
             await send(client, {**EXAMPLE, "type": "in_app"}, "delivered")
             assert (await client.get("/dev/outbox")).status_code == 404
+            for url in (API, f"http://127.0.0.1:{ports['relay']}", f"http://127.0.0.1:{ports['worker']}"):
+                assert (await client.get(f"{url}/metrics")).status_code == 200, url
+                assert (await client.get(f"{url}/metrics", headers={"Authorization": ""})).status_code == 401, url
+            say("every role has its metrics, for callers with a key")
         assert [message.subject for message in outbox] == [EXAMPLE["title"]], list(outbox.kept)
         say("the mail server has the mail")
         await serves_grpc()

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import grpc
 
-from hub.client.errors import CORRELATION_ID, HubClientError, client_error
+from hub.client.errors import CORRELATION_ID, client_error
 from hub.client.options import ClientOptions, Metadata
 
 Request = TypeVar("Request")
@@ -36,25 +36,24 @@ class Caller:
         self,
         method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
         request: Request,
-        timeout: timedelta | None,  # noqa: ASYNC109 - a deadline that travels, and bounds the tries too
+        within: timedelta | None,
     ) -> Response:
         """The answer. What passes by itself is tried again while there is time; the last error is raised."""
         loop = asyncio.get_running_loop()
-        ends = loop.time() + (self.options.timeout if timeout is None else timeout).total_seconds()
+        ends = loop.time() + (self.options.timeout if within is None else within).total_seconds()
         # One id for all tries: they are one call.
         identifier, metadata = self.identified()
-        failures = 0
+        failures, unknown = 0, False
         while True:
             left = min(self.options.try_timeout.total_seconds(), max(0.0, ends - loop.time()))
             try:
                 return await method(request, timeout=left, metadata=metadata)
             except grpc.aio.AioRpcError as error:
                 failed = client_error(error, identifier)
+            failed.after_unknown = unknown
+            unknown = unknown or failed.unknown
             failures += 1
             wait = self.options.backoff.wait(failures, failed.retry_after)
-            if not self._again(failed, failures) or loop.time() + wait >= ends:
+            if not failed.passing or loop.time() + wait >= ends:
                 raise failed
             await asyncio.sleep(wait)
-
-    def _again(self, error: HubClientError, failures: int) -> bool:
-        return error.passing and failures < self.options.backoff.tries

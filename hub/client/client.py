@@ -30,8 +30,8 @@ class HubClient:
         async with HubClient("hub:50051", ClientOptions(key="…")) as hub:
             created = await hub.create(CreateNotificationRequest(user_id="ann", …))
 
-    Every method but the two streams takes a `timeout` for all its tries together, tries again what passes by itself
-    (UNAVAILABLE, DEADLINE_EXCEEDED, and RESOURCE_EXHAUSTED where the hub says when), and raises HubClientError.
+    Every method but the two streams tries again what passes by itself (UNAVAILABLE, DEADLINE_EXCEEDED, and
+    RESOURCE_EXHAUSTED where the hub says when) `within` a time for all tries together, and raises HubClientError.
     Every operation may be repeated; counts are those of the try that was answered.
     """
 
@@ -55,24 +55,25 @@ class HubClient:
         await self._channel.close()
 
     async def create(
-        self, request: pb.CreateNotificationRequest, *, timeout: timedelta | None = None
+        self, request: pb.CreateNotificationRequest, *, within: timedelta | None = None
     ) -> pb.CreateNotificationResponse:
         """Creates a notification: it is on disk when this returns.
 
         All tries use one idempotency key: the request's, or one that is made here and goes with this call. Whoever
         wants to repeat the call after an error gives a key.
         """
-        return await self._caller.call(self._hub.CreateNotification, keyed(request), timeout)
+        return await self._caller.call(self._hub.CreateNotification, keyed(request), within)
 
     def create_many(
         self, requests: AsyncIterable[pb.CreateNotificationRequest]
     ) -> AsyncGenerator[pb.CreateNotificationsResponse]:
         """Creates all that come, each by itself; an answer for each, by its position in `requests`, in any order.
 
-        An item that the hub refuses is answered with `error`, and the others go on. When the connection breaks, what
-        was not acknowledged is sent again with the same idempotency keys (made here for those that have none). At most
-        256 are under way; `requests` is asked for no more meanwhile. An error of `requests` is raised after the last
-        acknowledgement. Raises HubClientError if the hub refuses the stream, or stays away for so many tries.
+        An item that the hub refuses is answered with `error`, and the others go on. What was not acknowledged when the
+        connection broke, and what failed for a reason that passes, is sent again with the same idempotency keys (made
+        here for those that have none) while `ClientOptions.timeout` lasts. At most 256 are under way; `requests` is
+        asked for no more meanwhile. An error of `requests` is raised after the last acknowledgement. Raises
+        HubClientError if the hub refuses the stream, or stays away longer than that.
 
         Whoever leaves before the end closes it (`contextlib.aclosing`).
         """
@@ -88,98 +89,102 @@ class HubClient:
         """
         return watch_inbox(self._caller, self._channel, user_id, after)
 
-    async def delete(self, notification_id: str, *, timeout: timedelta | None = None) -> None:
+    async def delete(self, notification_id: str, *, within: timedelta | None = None) -> None:
         """Deletes a notification for good; NOT_FOUND if there is none.
 
         Where an earlier try of this very call may have deleted it, NOT_FOUND means that it did.
         """
         request = pb.DeleteNotificationRequest(notification_id=notification_id)
-        await self._caller.call(self._hub.DeleteNotification, request, timeout)
+        try:
+            await self._caller.call(self._hub.DeleteNotification, request, within)
+        except HubClientError as error:
+            if error.code != "NOT_FOUND" or not error.after_unknown:
+                raise
 
-    async def get(self, notification_id: str, *, timeout: timedelta | None = None) -> Notification:
+    async def get(self, notification_id: str, *, within: timedelta | None = None) -> Notification:
         """The notification; NOT_FOUND if there is none."""
         request = pb.GetNotificationRequest(notification_id=notification_id)
-        return (await self._caller.call(self._hub.GetNotification, request, timeout)).notification
+        return (await self._caller.call(self._hub.GetNotification, request, within)).notification
 
     async def list(
-        self, request: pb.ListNotificationsRequest, *, timeout: timedelta | None = None
+        self, request: pb.ListNotificationsRequest, *, within: timedelta | None = None
     ) -> pb.ListNotificationsResponse:
         """One page of all notifications."""
-        return await self._caller.call(self._hub.ListNotifications, request, timeout)
+        return await self._caller.call(self._hub.ListNotifications, request, within)
 
     async def list_of_user(
-        self, request: pb.ListUserNotificationsRequest, *, timeout: timedelta | None = None
+        self, request: pb.ListUserNotificationsRequest, *, within: timedelta | None = None
     ) -> pb.ListUserNotificationsResponse:
         """One page of a user's notifications, every channel and status."""
-        return await self._caller.call(self._hub.ListUserNotifications, request, timeout)
+        return await self._caller.call(self._hub.ListUserNotifications, request, within)
 
-    async def inbox(self, request: pb.ListInboxRequest, *, timeout: timedelta | None = None) -> pb.ListInboxResponse:
+    async def inbox(self, request: pb.ListInboxRequest, *, within: timedelta | None = None) -> pb.ListInboxResponse:
         """One page of a user's inbox."""
-        return await self._caller.call(self._hub.ListInbox, request, timeout)
+        return await self._caller.call(self._hub.ListInbox, request, within)
 
-    async def unread_count(self, user_id: str, *, timeout: timedelta | None = None) -> pb.GetUnreadCountResponse:
+    async def unread_count(self, user_id: str, *, within: timedelta | None = None) -> pb.GetUnreadCountResponse:
         """The unread items of a user's inbox: exact up to 1,000."""
         request = pb.GetUnreadCountRequest(user_id=user_id)
-        return await self._caller.call(self._hub.GetUnreadCount, request, timeout)
+        return await self._caller.call(self._hub.GetUnreadCount, request, within)
 
     async def update_status(
-        self, notification_id: str, status: NotificationStatus.ValueType, *, timeout: timedelta | None = None
+        self, notification_id: str, status: NotificationStatus.ValueType, *, within: timedelta | None = None
     ) -> Notification:
         """Claims a status: read, cancelled, delivered, failed or pending."""
         request = pb.UpdateNotificationStatusRequest(notification_id=notification_id, status=status)
-        return (await self._caller.call(self._hub.UpdateNotificationStatus, request, timeout)).notification
+        return (await self._caller.call(self._hub.UpdateNotificationStatus, request, within)).notification
 
-    async def mark_read(self, notification_id: str, *, timeout: timedelta | None = None) -> Notification:
+    async def mark_read(self, notification_id: str, *, within: timedelta | None = None) -> Notification:
         """Marks a notification read; the first time counts."""
         request = pb.MarkReadRequest(notification_id=notification_id)
-        return (await self._caller.call(self._hub.MarkRead, request, timeout)).notification
+        return (await self._caller.call(self._hub.MarkRead, request, within)).notification
 
-    async def mark_unread(self, notification_id: str, *, timeout: timedelta | None = None) -> Notification:
+    async def mark_unread(self, notification_id: str, *, within: timedelta | None = None) -> Notification:
         """Takes the mark away."""
         request = pb.MarkUnreadRequest(notification_id=notification_id)
-        return (await self._caller.call(self._hub.MarkUnread, request, timeout)).notification
+        return (await self._caller.call(self._hub.MarkUnread, request, within)).notification
 
-    async def mark_all_read(self, request: pb.MarkAllReadRequest, *, timeout: timedelta | None = None) -> int:
+    async def mark_all_read(self, request: pb.MarkAllReadRequest, *, within: timedelta | None = None) -> int:
         """Marks everything unread in an inbox read, up to a place if one is given; how many items that were."""
-        return (await self._caller.call(self._hub.MarkAllRead, request, timeout)).count
+        return (await self._caller.call(self._hub.MarkAllRead, request, within)).count
 
     async def dead_letters(
-        self, request: pb.ListDeadLettersRequest, *, timeout: timedelta | None = None
+        self, request: pb.ListDeadLettersRequest, *, within: timedelta | None = None
     ) -> pb.ListDeadLettersResponse:
         """One page of the failed notifications."""
-        return await self._caller.call(self._hub.ListDeadLetters, request, timeout)
+        return await self._caller.call(self._hub.ListDeadLetters, request, within)
 
     async def replay_dead_letters(
-        self, request: pb.ReplayDeadLettersRequest, *, timeout: timedelta | None = None
+        self, request: pb.ReplayDeadLettersRequest, *, within: timedelta | None = None
     ) -> int:
         """Makes dead letters pending again; how many."""
-        return (await self._caller.call(self._hub.ReplayDeadLetters, request, timeout)).count
+        return (await self._caller.call(self._hub.ReplayDeadLetters, request, within)).count
 
-    async def purge_dead_letters(self, request: pb.PurgeDeadLettersRequest, *, timeout: timedelta | None = None) -> int:
+    async def purge_dead_letters(self, request: pb.PurgeDeadLettersRequest, *, within: timedelta | None = None) -> int:
         """Deletes dead letters for good; how many."""
-        return (await self._caller.call(self._hub.PurgeDeadLetters, request, timeout)).count
+        return (await self._caller.call(self._hub.PurgeDeadLetters, request, within)).count
 
-    async def statistics(self, request: pb.GetStatisticsRequest, *, timeout: timedelta | None = None) -> Statistics:
+    async def statistics(self, request: pb.GetStatisticsRequest, *, within: timedelta | None = None) -> Statistics:
         """Counts by time, channel, category and status, and how each channel did."""
-        return (await self._caller.call(self._hub.GetStatistics, request, timeout)).statistics
+        return (await self._caller.call(self._hub.GetStatistics, request, within)).statistics
 
-    async def get_user(self, user_id: str, *, timeout: timedelta | None = None) -> users_pb2.User:
+    async def get_user(self, user_id: str, *, within: timedelta | None = None) -> users_pb2.User:
         """A user's record; NOT_FOUND if there is none."""
         request = users_pb2.GetUserRequest(user_id=user_id)
-        return (await self._caller.call(self._users.GetUser, request, timeout)).user
+        return (await self._caller.call(self._users.GetUser, request, within)).user
 
     async def update_user(
-        self, request: users_pb2.UpdateUserRequest, *, timeout: timedelta | None = None
+        self, request: users_pb2.UpdateUserRequest, *, within: timedelta | None = None
     ) -> users_pb2.User:
         """Makes a user's record or replaces it as a whole."""
-        return (await self._caller.call(self._users.UpdateUser, request, timeout)).user
+        return (await self._caller.call(self._users.UpdateUser, request, within)).user
 
-    async def delete_user(self, user_id: str, *, timeout: timedelta | None = None) -> users_pb2.DeleteUserResponse:
+    async def delete_user(self, user_id: str, *, within: timedelta | None = None) -> users_pb2.DeleteUserResponse:
         """Deletes all that the hub knows of a user, and says how much that was."""
         request = users_pb2.DeleteUserRequest(user_id=user_id)
-        return await self._caller.call(self._users.DeleteUser, request, timeout)
+        return await self._caller.call(self._users.DeleteUser, request, within)
 
-    async def health(self, *, timeout: timedelta | None = None) -> health_pb2.HealthReport:
+    async def health(self, *, within: timedelta | None = None) -> health_pb2.HealthReport:
         """How the hub does; without a key, where it has keys, the overall word alone."""
         request = health_pb2.GetHealthRequest()
-        return (await self._caller.call(self._health.GetHealth, request, timeout)).health
+        return (await self._caller.call(self._health.GetHealth, request, within)).health

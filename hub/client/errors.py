@@ -40,6 +40,8 @@ class HubClientError(Exception):
     """What else a program may want to know, by the reason."""
     retry_after: timedelta | None = None
     """How long the hub asked to wait; None if it did not."""
+    after_unknown: bool = False
+    """Whether an earlier try of the same call may have been carried out, though its answer never came."""
 
     def __str__(self) -> str:
         return f"{self.code} {self.reason}: {self.message} (correlation id {self.correlation_id or 'unknown'})"
@@ -55,7 +57,7 @@ class HubClientError(Exception):
         )
 
     @property
-    def ambiguous(self) -> bool:
+    def unknown(self) -> bool:
         """Whether the hub may have done all the same what was asked."""
         return self.code in {"UNAVAILABLE", "DEADLINE_EXCEEDED"} and self.reason != "OVERLOADED"
 

@@ -38,10 +38,13 @@ class ClientOptions:
     user_agent: str = "hub-client"
     """Names the service in the logs of proxies."""
     timeout: timedelta = timedelta(seconds=30)
-    """Of a call, all its tries and waits together, where the call does not say."""
+    """Of a call, all its tries and waits together, where the call does not say.
+
+    In a stream of creates: how long the hub may stay away, or an item fail for passing reasons.
+    """
     try_timeout: timedelta = timedelta(seconds=10)
     """Of one try: an answer that was lost leaves time for another."""
-    backoff: Backoff = Backoff()
+    backoff: Backoff = field(default_factory=Backoff)
     """Between tries."""
     silence: timedelta = timedelta(seconds=45)
     """A watch without even a heartbeat (one every 15 seconds) for so long is taken for dead, and opened again."""

@@ -12,9 +12,7 @@ class Backoff:
     """Doubling waits with jitter, so that many clients of a hub that restarts do not come back at once."""
 
     first: timedelta = timedelta(milliseconds=100)
-    longest: timedelta = timedelta(seconds=10)
-    tries: int = 5
-    """Of one call, the first among them; of a stream of creates, in a row without an acknowledgement."""
+    longest: timedelta = timedelta(seconds=5)
 
     def wait(self, failures: int, asked: timedelta | None = None) -> float:
         """Seconds to wait after so many failures in a row (1 and up); never less than the hub `asked` for."""

@@ -49,7 +49,7 @@ async def watch_inbox(
     """Events without end; raises what does not pass by itself."""
     told, failures = Told(), 0
     while True:
-        failed: HubClientError | None = None
+        asked = None
         request = notifications_pb2.WatchInboxRequest(user_id=user_id, after=after)
         try:
             async with aclosing(_once(caller, channel, request)) as events:
@@ -61,9 +61,9 @@ async def watch_inbox(
         except HubClientError as error:
             if not error.passing:
                 raise
-            failed = error
+            asked = error.retry_after
         failures += 1
-        await asyncio.sleep(caller.options.backoff.wait(failures, failed and failed.retry_after))
+        await asyncio.sleep(caller.options.backoff.wait(failures, asked))
 
 
 async def _once(

@@ -54,16 +54,15 @@ class Users:
         return DeletedUser(notifications, cancelled, keys, contact_points)
 
     def _checked(self, record: UserRecord) -> UserRecord:
+        unknown = record.contact_points.keys() - self._by_contact_point.keys()
+        if unknown:
+            known = ", ".join(sorted(self._by_contact_point))
+            raise invalid(Violation("contact_points", f"may hold {known} only"), *record_violations(record))
         violations = record_violations(record)
         canonical: dict[str, str] = {}
         for name, address in record.contact_points.items():
-            channel = self._by_contact_point.get(name)
             try:
-                if channel is None:
-                    known = ", ".join(sorted(self._by_contact_point))
-                    violations.append(Violation("contact_points", f"may hold {known} only"))
-                else:
-                    canonical[name] = channel.check_address(address)
+                canonical[name] = self._by_contact_point[name].check_address(address)
             except ValueError as error:
                 violations.append(Violation(f"contact_points.{name}", str(error)))
         if violations:

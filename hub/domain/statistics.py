@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from hub.domain.checks import text_fault
 from hub.domain.errors import Violation, invalid, invalid_field
 from hub.domain.status import STORED, Status
 
@@ -16,6 +17,8 @@ MOST_BUCKETS = 1000
 DEFAULT_RANGE = timedelta(hours=24)
 STEP = 1.15
 """Each step of the scale is so much longer than the one before: the middle of a step is within 7.3 % of all in it."""
+_EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
@@ -95,8 +98,11 @@ def checked_query(
             raise invalid_field(name, "must have an offset")
     if status is not None and status not in STORED:
         raise invalid_field("status", "is shown, not counted: count sent or delivered")
-    end = now if end is None else end.astimezone(UTC)
-    start = end - DEFAULT_RANGE if start is None else start.astimezone(UTC)
+    for name, text in (("type", type_), ("category", category)):
+        if text is not None and (fault := text_fault(text)):
+            raise invalid_field(name, fault)
+    end = _in_range("to", end or now)
+    start = _in_range("from", start or end - DEFAULT_RANGE)
     if start >= end:
         raise invalid_field("from", "must lie before to")
     if end - start > LONGEST_RANGE:
@@ -105,6 +111,13 @@ def checked_query(
     if (last - first) / bucket.width > MOST_BUCKETS:
         raise invalid(Violation("bucket", f"must be wider: at most {MOST_BUCKETS:,} are counted"))
     return StatisticsQuery(first, last, bucket, type_, category, status)
+
+
+def _in_range(name: str, moment: datetime) -> datetime:
+    """The moment in UTC; what lies so far away that calendars end is refused before it is reckoned with."""
+    if not _EARLIEST < moment < _LATEST:
+        raise invalid_field(name, "must be a year between 1971 and 9998")
+    return moment.astimezone(UTC)
 
 
 def floor(moment: datetime, bucket: Bucket) -> datetime:

@@ -15,18 +15,18 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no py.typed
-from hub.rpc.v1.health_pb2_grpc import HealthServiceStub
-from hub.rpc.v1.users_pb2_grpc import UserServiceStub
 
 from hub.rpc.v1 import entities_pb2, health_pb2, users_pb2
 from hub.rpc.v1 import notifications_pb2 as pb
+from hub.rpc.v1.health_pb2_grpc import HealthServiceStub
 from hub.rpc.v1.notifications_pb2_grpc import NotificationServiceStub
+from hub.rpc.v1.users_pb2_grpc import UserServiceStub
 from tests.contract.drivers import Body, Refused
 
 Answer = TypeVar("Answer", bound=Message)
 M = TypeVar("M", bound=Message)
 
-TIMES = {"from", "to", "scheduled_at", "expires_at", "created_after", "created_before"}
+TIMES = {"scheduled_at", "expires_at", "created_after", "created_before"}
 PREFIXES = (
     "STATISTICS_BUCKET_",
     "HEALTH_STATUS_",
@@ -83,6 +83,7 @@ class RpcDriver:
         given = {name.removesuffix("_"): value for name, value in arguments.items() if value is not None}
         if "bucket" in given:
             given["bucket"] = f"STATISTICS_BUCKET_{given['bucket'].upper()}"
+        given |= {name: _timestamp(given[name]) for name in ("from", "to") if name in given}
         request = _request(pb.GetStatisticsRequest, given)
         return plain((await _call(self._stub.GetStatistics(request))).statistics)
 
@@ -218,6 +219,12 @@ def _status(name: str) -> Any:
     return entities_pb2.NotificationStatus.Value(f"NOTIFICATION_STATUS_{name.upper()}")
 
 
+def _timestamp(text: str) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(datetime.fromisoformat(text))
+    return timestamp
+
+
 def _request(kind: type[M], given: Body) -> M:
     """A request from REST's JSON."""
     fields: Body = {}
@@ -225,8 +232,7 @@ def _request(kind: type[M], given: Body) -> M:
         if value is None:
             continue
         if name in TIMES:
-            fields[name] = Timestamp()
-            fields[name].FromDatetime(datetime.fromisoformat(value))
+            fields[name] = _timestamp(value)
         elif name == "metadata":
             fields[name] = Struct()
             fields[name].update(value)

@@ -120,9 +120,7 @@ def test_every_operation_of_the_core_stands_in_the_table() -> None:
 def test_rest_and_grpc_have_the_operations_of_the_table_and_no_others() -> None:
     table = {rest for rest, _ in OPERATIONS.values()} | {rest for rest, _ in MORE}
     services = [
-        service
-        for file in (pb, users_pb2, health_pb2)
-        for service in file.DESCRIPTOR.services_by_name.values()
+        service for file in (pb, users_pb2, health_pb2) for service in file.DESCRIPTOR.services_by_name.values()
     ]
     rpcs = [name for service in services for name in service.methods_by_name]
     assert set(rest_operations()) == table

@@ -205,6 +205,9 @@ async def test_statistics_refuse_ranges_that_are_none_or_too_long(drivers: Drive
         ({"from_": in_future(days=-91)}, ("from",)),
         ({"from_": in_future(days=-60), "bucket": "hour"}, ("bucket",)),
         ({"status": "read"}, ("status",)),
+        ({"to": "1970-01-01T00:00:00Z"}, ("to",)),
+        ({"to": "9999-12-31T23:59:59Z", "bucket": "day"}, ("to",)),
+        ({"type_": "a\0b"}, ("type",)),
     ]:
         found = await refused_everywhere(drivers, lambda d, a=arguments: d.statistics(**a))  # type: ignore[misc]
         assert (found.reason, found.fields) == ("INVALID_VALUE", fields)

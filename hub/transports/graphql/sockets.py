@@ -2,8 +2,8 @@
 
 github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. The work is Strawberry's; overridden here is what it leaves
 open. These names of its handler are not documented (its minor version is pinned, a test stands for each):
-`handle_message`, `handle_connection_init`, `handle_subscribe`, `run_operation`, `cleanup_operation`, `operations`,
-`handle_invalid_message`, `handle_task_exception`, `_get_pre_execution_close_reason`.
+`handle_message`, `handle_connection_init`, `connection_init_received`, `context`, `handle_subscribe`, `run_operation`,
+`cleanup_operation`, `operations`, `handle_invalid_message`, `handle_task_exception`, `_get_pre_execution_close_reason`.
 """
 
 from __future__ import annotations

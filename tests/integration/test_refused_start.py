@@ -1,0 +1,45 @@
+"""A hub that can't start says why in a sentence, whatever was under way already."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+REASON = {"HTTP": " (Address already in use); is another hub running?", "GRPC": "; is another hub running?"}
+
+
+async def run_with(data_dir: Path, **variables: str) -> tuple[int | None, str]:
+    """The exit code of `python -m hub run`, and what it said on standard error beside its log."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
+    env |= {"HUB_DATA_DIR": str(data_dir), "HUB_HTTP__PORT": "0", "HUB_GRPC__PORT": "0"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hub", "run", cwd=ROOT, env=env | variables, stderr=asyncio.subprocess.PIPE
+    )  # fmt: skip
+    _, said = await process.communicate()
+    lines = [line for line in said.decode().splitlines() if not line.startswith("{")]
+    return process.returncode, "\n".join(lines)
+
+
+@pytest.mark.parametrize("part", ["HTTP", "GRPC"])
+async def test_a_port_that_is_taken(tmp_path, part):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, said = await run_with(tmp_path, **{f"HUB_{part}__PORT": str(port)})
+    assert code == 2
+    # The gRPC library says something of its own before.
+    assert said.splitlines()[-1] == f"hub: HUB_{part}__PORT: can't listen on 127.0.0.1:{port}{REASON[part]}"
+    assert "Traceback" not in said
+
+
+async def test_a_liveness_file_that_cant_be_written(tmp_path):
+    code, said = await run_with(tmp_path, HUB_LIVENESS_FILE=str(tmp_path / "nowhere" / "alive"))
+    assert code == 2
+    assert said == f"hub: HUB_LIVENESS_FILE: can't write {tmp_path}/nowhere/alive (No such file or directory)"
