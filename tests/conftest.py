@@ -68,3 +68,12 @@ async def amqp_url(broker: Broker, run_id: str) -> AsyncIterator[str]:
     await broker.create_vhost(vhost)
     yield broker.url_of(vhost)
     await broker.delete_vhost(vhost)
+
+
+@pytest.fixture(scope="module")
+async def own_amqp_url(broker: Broker, run_id: str, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """A vhost of one module alone: no hub that another test left running can take what lies in its queues."""
+    vhost = f"hub-test-{run_id}-{request.path.stem}"
+    await broker.create_vhost(vhost)
+    yield broker.url_of(vhost)
+    await broker.delete_vhost(vhost)

@@ -148,8 +148,8 @@ async def running_hub(
             process = HubProcess(role, env)
             stack.callback(process.close)
             hub.processes[role] = process
-            async with asyncio.timeout(60):
-                await process.start()
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(process.start() for process in hub.processes.values()))
         yield hub
         codes = {role: await process.stop() for role, process in hub.processes.items()}
         assert codes == dict.fromkeys(roles, 0), "\n".join(p.log_text()[-3000:] for p in hub.processes.values())

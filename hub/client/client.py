@@ -11,7 +11,7 @@ from hub.client.calls import Caller
 from hub.client.creating import create_many, keyed
 from hub.client.errors import HubClientError
 from hub.client.options import ClientOptions
-from hub.client.watching import watch_inbox
+from hub.client.watching import watch_inbox, watch_notification
 from hub.rpc.v1 import health_pb2, users_pb2
 from hub.rpc.v1 import notifications_pb2 as pb
 from hub.rpc.v1.entities_pb2 import Notification, NotificationStatus
@@ -30,7 +30,7 @@ class HubClient:
         async with HubClient("hub:50051", ClientOptions(key="…")) as hub:
             created = await hub.create(CreateNotificationRequest(user_id="ann", …))
 
-    Every method but the two streams tries again what passes by itself (UNAVAILABLE, DEADLINE_EXCEEDED, and
+    Every method but the streams tries again what passes by itself (UNAVAILABLE, DEADLINE_EXCEEDED, and
     RESOURCE_EXHAUSTED where the hub says when) `within` a time for all tries together, and raises HubClientError.
     Every operation may be repeated; counts are those of the try that was answered.
     """
@@ -83,11 +83,16 @@ class HubClient:
         """Events of a user's inbox, without end, heartbeats among them; `after` is the cursor of the last one known.
 
         When the connection breaks, it is opened again from the last cursor, after a wait with jitter, for as long as
-        that takes; what is told of twice is left out. Raises HubClientError for what does not pass by itself.
+        that takes; what is told of twice is left out. After `EVENT_KIND_RESYNC` the list is to be read afresh: not all
+        that was missed can be told. Raises HubClientError for what does not pass by itself.
 
         Whoever leaves closes it (`contextlib.aclosing`).
         """
         return watch_inbox(self._caller, self._channel, user_id, after)
+
+    def watch(self, notification_id: str) -> AsyncGenerator[Event]:
+        """Events of one notification, its present version first, until it is removed; otherwise as `watch_inbox`."""
+        return watch_notification(self._caller, self._channel, notification_id)
 
     async def delete(self, notification_id: str, *, within: timedelta | None = None) -> None:
         """Deletes a notification for good; NOT_FOUND if there is none.

@@ -12,6 +12,8 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 
 CORRELATION_ID = "x-correlation-id"
 _DETAILS = "grpc-status-details-bin"
+_BROKEN = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED})
+"""What grpc makes of a connection that breaks at an awkward moment; from the hub these come with a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ def client_error(error: grpc.aio.AioRpcError, correlation_id: str = "") -> HubCl
     details = _details(trailing.get(_DETAILS, b""))
     info = _unpacked(details, error_details_pb2.ErrorInfo)
     retry = _unpacked(details, error_details_pb2.RetryInfo)
-    code = error.code().name
+    broken = not info.reason and error.code() in _BROKEN
+    code = (grpc.StatusCode.UNAVAILABLE if broken else error.code()).name
     return HubClientError(
         code=code,
         reason=info.reason or code,

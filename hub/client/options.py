@@ -81,8 +81,8 @@ class ClientOptions:
             ("grpc.http2.max_pings_without_data", 0),
             # grpc's own waits (a second, growing to two minutes) would outlast ours.
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 1_000),
-            ("grpc.max_reconnect_backoff_ms", 2_000),
+            ("grpc.min_reconnect_backoff_ms", 3_000),
+            ("grpc.max_reconnect_backoff_ms", 3_000),
             # All addresses of a name share the calls, and one that goes away is left out.
             ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
         ]

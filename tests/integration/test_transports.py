@@ -24,8 +24,8 @@ OTHER = Lane("email", Priority.LOW)
 
 
 @asynccontextmanager
-async def connected(amqp_url: str) -> AsyncIterator[RabbitTransport]:
-    transport = RabbitTransport(amqp_url, ["email"])
+async def connected(own_amqp_url: str) -> AsyncIterator[RabbitTransport]:
+    transport = RabbitTransport(own_amqp_url, ["email"])
     running = asyncio.get_running_loop().create_task(transport.run())
     try:
         await until(lambda: transport.connected)
@@ -41,9 +41,9 @@ def local() -> LocalTransport:
 
 
 @pytest.fixture
-async def rabbit_transport(amqp_url: str) -> AsyncIterator[RabbitTransport]:
-    async with connected(amqp_url) as transport:
-        await _purge(amqp_url)
+async def rabbit_transport(own_amqp_url: str) -> AsyncIterator[RabbitTransport]:
+    async with connected(own_amqp_url) as transport:
+        await _purge(own_amqp_url)
         yield transport
 
 
@@ -53,8 +53,8 @@ def transport(request: pytest.FixtureRequest) -> Transport:
     return chosen
 
 
-async def _purge(amqp_url: str) -> None:
-    async with await aio_pika.connect(amqp_url) as connection:
+async def _purge(own_amqp_url: str) -> None:
+    async with await aio_pika.connect(own_amqp_url) as connection:
         channel = await connection.channel()
         for name in (work_queue(LANE).name, work_queue(OTHER).name, DEAD_LETTERS.name):
             await (await channel.get_queue(name)).purge()
@@ -129,14 +129,14 @@ async def test_acknowledging_twice_is_harmless(transport: Transport) -> None:
         await (await take(messages)).acknowledge()
 
 
-async def _raw_publish(amqp_url: str, body: bytes) -> None:
-    async with await aio_pika.connect(amqp_url) as connection:
+async def _raw_publish(own_amqp_url: str, body: bytes) -> None:
+    async with await aio_pika.connect(own_amqp_url) as connection:
         channel = await connection.channel()
         await channel.default_exchange.publish(aio_pika.Message(body), work_queue(LANE).name)
 
 
-async def _dead_letter(amqp_url: str) -> aio_pika.abc.AbstractIncomingMessage:
-    async with await aio_pika.connect(amqp_url) as connection:
+async def _dead_letter(own_amqp_url: str) -> aio_pika.abc.AbstractIncomingMessage:
+    async with await aio_pika.connect(own_amqp_url) as connection:
         channel = await connection.channel()
         queue = await channel.get_queue(DEAD_LETTERS.name)
         async with asyncio.timeout(5):
@@ -149,21 +149,21 @@ async def _dead_letter(amqp_url: str) -> aio_pika.abc.AbstractIncomingMessage:
     "body", [b"\xff\x00", b"{}", b"[]", b'{"v":1,"ids":[1]}', b'{"v":1,"ids":["x"]}', b"[" * 100_000]
 )
 async def test_what_cannot_be_decoded_goes_to_the_dead_letters_and_harms_nothing(
-    amqp_url: str, rabbit_transport: RabbitTransport, body: bytes
+    own_amqp_url: str, rabbit_transport: RabbitTransport, body: bytes
 ) -> None:
     async with rabbit_transport.consume(LANE, 1) as messages:
-        await _raw_publish(amqp_url, body)
-        dead = await _dead_letter(amqp_url)
+        await _raw_publish(own_amqp_url, body)
+        dead = await _dead_letter(own_amqp_url)
         assert (dead.body, dead.headers["reason"]) == (body, "UNDECODABLE")
         await rabbit_transport.publish(LANE, (new_id(),))
         await (await take(messages)).acknowledge()
 
 
 async def test_a_message_of_a_newer_version_is_left_to_the_sweep(
-    amqp_url: str, rabbit_transport: RabbitTransport
+    own_amqp_url: str, rabbit_transport: RabbitTransport
 ) -> None:
     async with rabbit_transport.consume(LANE, 1) as messages:
-        await _raw_publish(amqp_url, b'{"v":2,"something":"else"}')
+        await _raw_publish(own_amqp_url, b'{"v":2,"something":"else"}')
         ids = (new_id(),)
         await rabbit_transport.publish(LANE, ids)
         handed = await take(messages)
@@ -171,9 +171,11 @@ async def test_a_message_of_a_newer_version_is_left_to_the_sweep(
         await handed.acknowledge()
 
 
-async def test_what_is_given_up_is_copied_to_the_dead_letters(amqp_url: str, rabbit_transport: RabbitTransport) -> None:
+async def test_what_is_given_up_is_copied_to_the_dead_letters(
+    own_amqp_url: str, rabbit_transport: RabbitTransport
+) -> None:
     letter = DeadLetter(UUID(int=7), "default", "REJECTED")
     rabbit_transport.bury(letter)
-    dead = await _dead_letter(amqp_url)
+    dead = await _dead_letter(own_amqp_url)
     assert dead.headers["reason"] == "REJECTED"
     assert letter.notification_id.hex in dead.body.decode()
