@@ -34,6 +34,9 @@ COPY requirements-dev.lock ./
 RUN scripts/setup test \
     && rm -rf /var/lib/apt/lists/* /root/.cache
 COPY . .
+# The same environment under the name that the README's commands use; docker-compose.yml keeps it when it mounts the source.
+RUN mkdir .venv \
+    && ln -s /opt/venv/bin /opt/venv/lib /opt/venv/pyvenv.cfg .venv/
 EXPOSE 8000 50051
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "hub.admin.liveness"]

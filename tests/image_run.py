@@ -279,10 +279,11 @@ async def development(image: Image, folder: Path, suite: Sequence[str]) -> None:
     """`docker-compose up`, the example, a change of the source; then `docker-compose run --rm app pytest …`."""
     services = compose("docker-compose.yml")["services"]
     source = folder / "source"
-    shutil.copytree(image.files / "app", source, symlinks=True)
+    shutil.copytree(image.files / "app", source, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+    mounts = [_mount(str(volume), image, source) for volume in services["app"]["volumes"]]
     user = services["rabbitmq"]["environment"]
     settings = f"default_user = {user['RABBITMQ_DEFAULT_USER']}\ndefault_pass = {user['RABBITMQ_DEFAULT_PASS']}\n"
-    app = Container("app", image, services["app"], [(str(source), "/app")])
+    app = Container("app", image, services["app"], mounts)
     async with (
         mongod(folder / "mongo-dev"),
         rabbitmq(settings),
@@ -302,7 +303,16 @@ async def development(image: Image, folder: Path, suite: Sequence[str]) -> None:
             await until(lambda: app.said().count("The notification hub is ready") == starts + 1, START_SECONDS)
             await send(client, {**EXAMPLE, "type": "in_app"}, "delivered")
             say("reloaded on a change, and delivers again")
-        await run_tests(Container("pytest", image, services["app"], [(str(source), "/app")]), folder, suite)
+        await run_tests(Container("pytest", image, services["app"], mounts), folder, suite)
+
+
+def _mount(volume: str, image: Image, source: Path) -> tuple[str, str]:
+    if volume.startswith("/"):
+        # A volume without a name begins with what the image has in its place.
+        return str(image.files) + volume, volume
+    here, there = volume.split(":")
+    assert here == ".", volume
+    return str(source), there
 
 
 async def run_tests(container: Container, folder: Path, suite: Sequence[str]) -> None:

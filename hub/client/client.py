@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -65,7 +65,7 @@ class HubClient:
         return await self._caller.call(self._hub.CreateNotification, keyed(request), within)
 
     def create_many(
-        self, requests: AsyncIterable[pb.CreateNotificationRequest]
+        self, requests: Iterable[pb.CreateNotificationRequest] | AsyncIterable[pb.CreateNotificationRequest]
     ) -> AsyncGenerator[pb.CreateNotificationsResponse]:
         """Creates all that come, each by itself; an answer for each, by its position in `requests`, in any order.
 
@@ -77,7 +77,8 @@ class HubClient:
 
         Whoever leaves before the end closes it (`contextlib.aclosing`).
         """
-        return create_many(self._caller, self._channel, requests)
+        source = requests if isinstance(requests, AsyncIterable) else _one_by_one(requests)
+        return create_many(self._caller, self._channel, source)
 
     def watch_inbox(self, user_id: str, after: str | None = None) -> AsyncGenerator[Event]:
         """Events of a user's inbox, without end, heartbeats among them; `after` is the cursor of the last one known.
@@ -193,3 +194,10 @@ class HubClient:
         """How the hub does; without a key, where it has keys, the overall word alone."""
         request = health_pb2.GetHealthRequest()
         return (await self._caller.call(self._health.GetHealth, request, within)).health
+
+
+async def _one_by_one(
+    requests: Iterable[pb.CreateNotificationRequest],
+) -> AsyncGenerator[pb.CreateNotificationRequest]:
+    for request in requests:
+        yield request

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from hub.domain.checks import is_in_utc, text_fault
+from hub.domain.checks import REASON_LENGTH, is_in_utc, text_fault
 from hub.domain.errors import invalid_field
 from hub.domain.notifications import Notification
 from hub.domain.paging import (
@@ -80,10 +80,12 @@ def _inclusive(place: Position, *, newer: bool) -> Position:
 
 def checked_filter(filters: Filter) -> Filter:
     """The filter with its times in canonical form, or INVALID_VALUE naming what can't be."""
-    for name in ("type", "category", "user_id"):
+    for name in ("type", "category", "user_id", "reason"):
         text = getattr(filters, name)
         if text is not None and (fault := text_fault(text)):
             raise invalid_field(name, fault)
+    if filters.reason is not None and len(filters.reason) > REASON_LENGTH:
+        raise invalid_field("reason", f"must be at most {REASON_LENGTH} characters long")
     return replace(
         filters,
         created_after=_checked_time("created_after", filters.created_after),

@@ -22,6 +22,7 @@ METADATA_BYTES = 16 * 1024
 METADATA_LEVELS = 8
 METADATA_KEY_LENGTH = 128
 CATEGORY_LENGTH = 64
+REASON_LENGTH = 64
 LARGEST_INTEGER = 2**53 - 1
 LONGEST_AHEAD = timedelta(days=3660)
 """Times further ahead than ten years are mistakes more often than wishes."""

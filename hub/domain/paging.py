@@ -35,7 +35,7 @@ class ListKind(IntEnum):
 class Filter:
     """What every list can be narrowed by; `status` is the one callers see (`read` covers `sent` and `delivered`).
 
-    `created_after` and `created_before` are exclusive.
+    `created_after` and `created_before` are exclusive; `reason` is the code of `status_reason`.
     """
 
     status: Status | None = None
@@ -45,6 +45,7 @@ class Filter:
     user_id: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    reason: str | None = None
 
     def fingerprint(self) -> bytes:
         """Four bytes that differ between filters."""

@@ -81,6 +81,8 @@ def filter_clauses(filters: Filter) -> list[Row]:
         value = getattr(filters, name)
         if value is not None:
             clauses.append({name: value})
+    if filters.reason is not None:
+        clauses.append({"status_reason.code": filters.reason})
     if filters.unread is not None:
         clauses.append({"read_at": None if filters.unread else {"$ne": None}})
     if filters.created_after is not None:

@@ -48,6 +48,7 @@ FILTERS = {
     "user_id": "String",
     "created_after": "DateTime",
     "created_before": "DateTime",
+    "reason": "String",
     "first": "Int",
     "after": "String",
 }

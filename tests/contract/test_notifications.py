@@ -209,6 +209,9 @@ async def test_filters_narrow_every_list_alike(drivers: Drivers, user: str) -> N
         ({"created_after": mail["created_at"]}, [text_message]),
         ({"created_before": text_message["created_at"]}, [mail]),
         ({"created_after": in_future(hours=1)}, []),
+        ({"reason": "CANCELLED"}, [text_message]),
+        ({"reason": "cancelled"}, []),
+        ({"reason": ""}, []),
     ]:
         ids = [item["id"] for item in expected]
         page = await everywhere(drivers, lambda driver, f=filters: driver.list_of_user(user, **f))  # type: ignore[misc]
@@ -226,6 +229,7 @@ async def test_a_spoiled_or_foreign_cursor_is_refused(drivers: Drivers, user: st
         lambda d: d.list_of_user(user, after=cursor[:-2] + ("AA" if cursor[-2:] != "AA" else "BB")),
         lambda d: d.list_of_user(user, after="nonsense"),
         lambda d: d.list_of_user(user, after=cursor, type="sms"),
+        lambda d: d.list_of_user(user, after=cursor, reason="CANCELLED"),
         lambda d: d.list_of_user("somebody-else", after=cursor),
         lambda d: d.list(after=cursor),
         lambda d: d.inbox(user, after=cursor),
@@ -286,10 +290,45 @@ async def test_dead_letters_are_purged_by_filter_after_a_dry_run(driver: Driver,
         await status_becomes(driver, created["id"], "sent")
         await driver.update_status(created["id"], "failed")
     assert await everywhere(drivers, lambda d: d.purge(filter={"user_id": user}, dry_run=True)) == 2
+    for reason, count in (("REPORTED_FAILED", 2), ("RETRIES_EXHAUSTED", 0)):
+        wanted = {"user_id": user, "reason": reason}
+        letters = await everywhere(drivers, lambda d, w=wanted: d.dead_letters(**w))  # type: ignore[misc]
+        assert len(letters["items"]) == count
+        for name in ("replay", "purge"):
+            would = await everywhere(drivers, lambda d, n=name, w=wanted: getattr(d, n)(filter=w, dry_run=True))  # type: ignore[misc]
+            assert would == count
+    assert await driver.purge(filter={"user_id": user, "reason": "RETRIES_EXHAUSTED"}) == 0
     assert await driver.purge(filter={"user_id": user}) == 2
     assert (await everywhere(drivers, lambda d: d.dead_letters(user_id=user)))["items"] == []
     assert (await everywhere(drivers, lambda d: d.list_of_user(user)))["items"] == []
     assert (await refused_everywhere(drivers, lambda d: d.get(created["id"]))).reason == "NOT_FOUND"
+
+
+async def test_dead_letters_are_replayed_by_reason(driver: Driver, drivers: Drivers, user: str) -> None:
+    created, _ = await driver.create(welcome(user))
+    await status_becomes(driver, created["id"], "sent")
+    await driver.update_status(created["id"], "failed")
+    assert await driver.replay(filter={"user_id": user, "reason": "RETRIES_EXHAUSTED"}) == 0
+    assert await driver.replay(filter={"user_id": user, "reason": "REPORTED_FAILED"}) == 1
+    await status_becomes(driver, created["id"], "sent")
+    letters = await everywhere(drivers, lambda d: d.dead_letters(user_id=user, reason="REPORTED_FAILED"))
+    assert letters["items"] == []
+
+
+async def test_a_reason_that_cannot_be_is_refused(drivers: Drivers, user: str) -> None:
+    for reason in ("X" * 65, "a\0b"):
+        asks: list[Any] = [
+            lambda d, r=reason: d.list(reason=r),
+            lambda d, r=reason: d.list_of_user(user, reason=r),
+            lambda d, r=reason: d.inbox(user, reason=r),
+            lambda d, r=reason: d.dead_letters(reason=r),
+            lambda d, r=reason: d.replay(filter={"reason": r}, dry_run=True),
+            lambda d, r=reason: d.purge(filter={"reason": r}, dry_run=True),
+        ]
+        for ask in asks:
+            found = await refused_everywhere(drivers, ask)
+            assert (found.code, found.reason, found.fields) == ("INVALID_ARGUMENT", "INVALID_VALUE", ("reason",))
+    assert (await everywhere(drivers, lambda d: d.list_of_user(user, reason="X" * 64)))["items"] == []
 
 
 async def test_a_selection_of_nothing_and_of_both_is_refused(drivers: Drivers) -> None:

@@ -64,7 +64,7 @@ ONLY_GRAPHQL = {
     "User.updatedAt",
 }
 
-FILTERS = {"status", "type", "category", "unread", "user_id", "created_after", "created_before"}
+FILTERS = {"status", "type", "category", "unread", "user_id", "created_after", "created_before", "reason"}
 
 
 def openapi() -> dict[str, Any]:

@@ -220,6 +220,7 @@ async def test_a_connection_is_the_cores_page(hub: Running, client: httpx2.Async
         "userId": "user123",
         "createdAfter": "2030-01-01T00:00:00Z",
         "createdBefore": "2030-02-01T00:00:00+02:00",
+        "reason": "EXPIRED",
     }
     body = await run(client, document("list_notifications"), variables)
     connection = body["data"]["notifications"]
@@ -238,6 +239,7 @@ async def test_a_connection_is_the_cores_page(hub: Running, client: httpx2.Async
         user_id="user123",
         created_after=datetime(2030, 1, 1, tzinfo=UTC),
         created_before=datetime(2030, 1, 31, 22, tzinfo=UTC),
+        reason="EXPIRED",
     )
 
 

@@ -323,6 +323,7 @@ async def test_filters_and_pages_reach_the_core(stub: NotificationServiceAsyncSt
         unread=False,
         user_id="bob",
         created_after=Timestamp(seconds=1),
+        reason="EXPIRED",
         page_size=1000,
         page_token="tok",
     )
@@ -332,7 +333,7 @@ async def test_filters_and_pages_reach_the_core(stub: NotificationServiceAsyncSt
     assert [args for _, args, _ in doings.calls] == [
         (Filter(), PageRequest(20)),
         (
-            Filter(Status.READ, "email", "", False, "bob", datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)),
+            Filter(Status.READ, "email", "", False, "bob", datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), reason="EXPIRED"),
             PageRequest(100, "tok"),
         ),
         ("ann", Filter(), PageRequest(100)),
@@ -351,7 +352,8 @@ async def test_the_rest_of_the_operations(stub: NotificationServiceAsyncStub, do
     assert (await stub.MarkAllRead(pb.MarkAllReadRequest(user_id="ann", up_to="cur"))).count == 3
     await stub.ListDeadLetters(pb.ListDeadLettersRequest(user_id="bob"))
     assert (await stub.ReplayDeadLetters(pb.ReplayDeadLettersRequest(ids=["i", "j"], dry_run=True))).count == 4
-    assert (await stub.PurgeDeadLetters(pb.PurgeDeadLettersRequest(filter=pb.DeadLetterFilter(type="sms")))).count == 5
+    some = pb.DeadLetterFilter(type="sms", reason="TIMEOUT")
+    assert (await stub.PurgeDeadLetters(pb.PurgeDeadLettersRequest(filter=some))).count == 5
     await stub.PurgeDeadLetters(pb.PurgeDeadLettersRequest(filter=pb.DeadLetterFilter()))
     await stub.PurgeDeadLetters(pb.PurgeDeadLettersRequest())
     assert doings.calls == [
@@ -363,7 +365,7 @@ async def test_the_rest_of_the_operations(stub: NotificationServiceAsyncStub, do
         ("mark_all_read", ("ann",), {"up_to": "cur", "category": None}),
         ("dead_letters", (Filter(user_id="bob"), PageRequest(20)), {}),
         ("replay", (Selection(ids=("i", "j")),), {"dry_run": True}),
-        ("purge", (Selection(filters=Filter(type="sms")),), {"dry_run": False}),
+        ("purge", (Selection(filters=Filter(type="sms", reason="TIMEOUT")),), {"dry_run": False}),
         ("purge", (Selection(filters=Filter()),), {"dry_run": False}),
         ("purge", (Selection(),), {"dry_run": False}),
     ]

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -141,3 +142,55 @@ def test_every_link_of_the_readme_leads_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+?)\)", README):
         if not target.startswith("http"):
             assert (ROOT / target).exists(), target
+
+
+OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """The examples of docs/operations.md in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", OPERATIONS, re.MULTILINE | re.DOTALL)
+
+
+async def test_every_shell_example_of_the_operations_works_in_order(printed: str, env: dict[str, str]) -> None:
+    assert printed
+    script = "set -eo pipefail\n" + "\n".join(commands(OPERATIONS))
+    said = await shell(script, env)
+    assert '"status":"cancelled"' in said
+    assert '"kind":"heartbeat"' in said
+
+
+async def test_every_graphql_example_of_the_operations_works(printed: str) -> None:
+    assert printed
+    async with httpx2.AsyncClient(base_url=BASE) as client:
+        command = {"user_id": "grace", "title": "For the examples", "message": "m", "type": "in_app"}
+        created = (await client.post("/api/v1/notifications", json=command)).json()["id"]
+
+        async def delivered() -> bool:
+            found = (await client.get(f"/api/v1/notifications/{created}")).json()
+            return bool(found["status"] == "delivered")
+
+        await until(delivered)
+        for document in blocks("graphql"):
+            body = {"query": document} | ({"variables": {"id": created}} if "$id" in document else {})
+            answer = (await client.post("/graphql", json=body)).json()
+            assert "errors" not in answer, (document, answer)
+
+
+async def test_every_python_example_of_the_operations_works(printed: str) -> None:
+    assert printed
+    (setup,) = blocks("python-setup")
+    body = "\n".join(blocks("python")).replace("\n", "\n        ")
+    program = (
+        f"{setup}\nimport asyncio\n\nasync def main():\n    async with client:\n        {body}\n\nasyncio.run(main())\n"
+    )
+    # The client wants the loop it is used in: made where the examples run.
+    program = program.replace("client = HubClient", "make = lambda: HubClient").replace(
+        "async with client:", "async with make() as client:"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    async with asyncio.timeout(60):
+        _, err = await process.communicate()
+    assert process.returncode == 0, err.decode()

@@ -516,10 +516,16 @@ async def test_bodies_that_are_too_large(hub: Hub):
 
 async def test_query_parameters(hub: Hub):
     query = "limit=7&after=c&status=read&type=sms&category=x&unread=false&user_id=u&created_after=2030-01-01T00:00:00Z"
-    assert (await hub.client.get(f"/api/v1/notifications?{query}")).status_code == 200
+    assert (await hub.client.get(f"/api/v1/notifications?{query}&reason=EXPIRED")).status_code == 200
     _, filters, page = hub.notifications.calls[0]
     assert filters == Filter(
-        Status.READ, "sms", "x", unread=False, user_id="u", created_after=datetime(2030, 1, 1, tzinfo=UTC)
+        Status.READ,
+        "sms",
+        "x",
+        unread=False,
+        user_id="u",
+        created_after=datetime(2030, 1, 1, tzinfo=UTC),
+        reason="EXPIRED",
     )
     assert page == PageRequest(7, "c")
 
@@ -596,11 +602,14 @@ async def test_inbox(hub: Hub):
 async def test_dead_letters(hub: Hub):
     assert (await hub.client.get("/api/v1/dead-letters?user_id=u")).json()["items"] == []
     assert (await hub.client.post("/api/v1/dead-letters/replay", json={"ids": ["a"]})).json() == {"count": 7}
-    wish = {"filter": {"type": "sms", "created_before": "2030-01-31T08:00:00.123Z"}, "dry_run": True}
+    wish = {
+        "filter": {"type": "sms", "created_before": "2030-01-31T08:00:00.123Z", "reason": "TIMEOUT"},
+        "dry_run": True,
+    }
     assert (await hub.client.post("/api/v1/dead-letters/purge", json=wish)).json() == {"count": 8}
     assert hub.dead_letters.calls == [
         ("replay", Selection(ids=("a",)), False),
-        ("purge", Selection(filters=Filter(type="sms", created_before=MOMENT)), True),
+        ("purge", Selection(filters=Filter(type="sms", created_before=MOMENT, reason="TIMEOUT")), True),
     ]
     wrong = {"filter": {"sort": 1, "unread": "yes"}, "ids": ["a", 1], "dry_run": 1}
     refused = problem(await hub.client.post("/api/v1/dead-letters/purge", json=wrong), 422, "INVALID_VALUE")

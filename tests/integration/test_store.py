@@ -527,6 +527,8 @@ class TestLists:
             ("type", "\ud800"),
             ("category", "a\udfff"),
             ("user_id", "\ud800"),
+            ("reason", "\ud800"),
+            ("reason", "X" * 65),
         ],
     )
     async def test_filters_that_cannot_be_are_refused_by_name(self, hub: Assembly, field: str, value: Any) -> None:

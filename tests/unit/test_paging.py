@@ -43,6 +43,7 @@ filters = st.builds(
     user_id=st.none() | short,
     created_after=st.none() | moments,
     created_before=st.none() | moments,
+    reason=st.none() | short,
 )
 owners = st.tuples(short, st.none() | short)
 TOKEN = encode_cursor(ListKind.INBOX, OWNER, Filter(), Position(EPOCH + timedelta(days=20_000), UUID(int=7 << 90)))
@@ -157,6 +158,7 @@ def test_bound_to_the_filter(one: Filter, other: Filter, position: Position) -> 
         Filter(user_id="email"),
         Filter(created_after=EPOCH),
         Filter(created_before=EPOCH),
+        Filter(reason="email"),
         # One value that looks like two.
         Filter(type="x\0category=y"),
         Filter(type="x", category="y"),

@@ -258,6 +258,7 @@ class ListNotificationsRequest(_message.Message):
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     status: _entities_pb2.NotificationStatus.ValueType
     """Those in this status; unspecified: in any."""
     type: _builtins.str
@@ -274,6 +275,8 @@ class ListNotificationsRequest(_message.Message):
     """
     page_token: _builtins.str
     """Where to go on: the `next_page_token` of the page before, of this list with the same filters, from any protocol."""
+    reason: _builtins.str
+    """Those whose `status_reason` has this code, exactly, such as `RETRIES_EXHAUSTED`; at most 64 characters."""
     @_builtins.property
     def created_after(self) -> _timestamp_pb2.Timestamp:
         """Those created after this moment, exclusive."""
@@ -294,13 +297,16 @@ class ListNotificationsRequest(_message.Message):
         created_before: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        reason: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__category: _TypeAlias = _typing.Literal["category"]  # noqa: Y015
     _WhichOneofArgType__category: _TypeAlias = _typing.Literal["_category", b"_category"]  # noqa: Y015
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
     _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
     _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
     _WhichOneofReturnType__unread: _TypeAlias = _typing.Literal["unread"]  # noqa: Y015
@@ -309,6 +315,8 @@ class ListNotificationsRequest(_message.Message):
     _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__category) -> _WhichOneofReturnType__category | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__type) -> _WhichOneofReturnType__type | None: ...
     @_typing.overload
@@ -361,6 +369,7 @@ class ListUserNotificationsRequest(_message.Message):
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user."""
     status: _entities_pb2.NotificationStatus.ValueType
@@ -377,6 +386,8 @@ class ListUserNotificationsRequest(_message.Message):
     """
     page_token: _builtins.str
     """Where to go on: the `next_page_token` of the page before, of this list with the same filters, from any protocol."""
+    reason: _builtins.str
+    """Those whose `status_reason` has this code, exactly, such as `RETRIES_EXHAUSTED`; at most 64 characters."""
     @_builtins.property
     def created_after(self) -> _timestamp_pb2.Timestamp:
         """Those created after this moment, exclusive."""
@@ -397,19 +408,24 @@ class ListUserNotificationsRequest(_message.Message):
         created_before: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        reason: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_type", b"_type", "_unread", b"_unread", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "type", b"type", "unread", b"unread"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "type", b"type", "unread", b"unread"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_type", b"_type", "_unread", b"_unread", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__category: _TypeAlias = _typing.Literal["category"]  # noqa: Y015
     _WhichOneofArgType__category: _TypeAlias = _typing.Literal["_category", b"_category"]  # noqa: Y015
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
     _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
     _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
     _WhichOneofReturnType__unread: _TypeAlias = _typing.Literal["unread"]  # noqa: Y015
     _WhichOneofArgType__unread: _TypeAlias = _typing.Literal["_unread", b"_unread"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__category) -> _WhichOneofReturnType__category | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__type) -> _WhichOneofReturnType__type | None: ...
     @_typing.overload
@@ -460,6 +476,7 @@ class ListInboxRequest(_message.Message):
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user."""
     status: _entities_pb2.NotificationStatus.ValueType
@@ -476,6 +493,8 @@ class ListInboxRequest(_message.Message):
     """
     page_token: _builtins.str
     """Where to go on: the `next_page_token` of the page before, of this list with the same filters, from any protocol."""
+    reason: _builtins.str
+    """Those whose `status_reason` has this code, exactly, such as `RETRIES_EXHAUSTED`; at most 64 characters."""
     @_builtins.property
     def created_after(self) -> _timestamp_pb2.Timestamp:
         """Those created after this moment, exclusive."""
@@ -496,19 +515,24 @@ class ListInboxRequest(_message.Message):
         created_before: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        reason: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_type", b"_type", "_unread", b"_unread", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "type", b"type", "unread", b"unread"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "type", b"type", "unread", b"unread"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_type", b"_type", "_unread", b"_unread", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__category: _TypeAlias = _typing.Literal["category"]  # noqa: Y015
     _WhichOneofArgType__category: _TypeAlias = _typing.Literal["_category", b"_category"]  # noqa: Y015
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
     _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
     _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
     _WhichOneofReturnType__unread: _TypeAlias = _typing.Literal["unread"]  # noqa: Y015
     _WhichOneofArgType__unread: _TypeAlias = _typing.Literal["_unread", b"_unread"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__category) -> _WhichOneofReturnType__category | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__type) -> _WhichOneofReturnType__type | None: ...
     @_typing.overload
@@ -945,6 +969,7 @@ class ListDeadLettersRequest(_message.Message):
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     status: _entities_pb2.NotificationStatus.ValueType
     """Those in this status; unspecified: in any."""
     type: _builtins.str
@@ -961,6 +986,8 @@ class ListDeadLettersRequest(_message.Message):
     """
     page_token: _builtins.str
     """Where to go on: the `next_page_token` of the page before, of this list with the same filters, from any protocol."""
+    reason: _builtins.str
+    """Those whose `status_reason` has this code, exactly, such as `RETRIES_EXHAUSTED`; at most 64 characters."""
     @_builtins.property
     def created_after(self) -> _timestamp_pb2.Timestamp:
         """Those created after this moment, exclusive."""
@@ -981,13 +1008,16 @@ class ListDeadLettersRequest(_message.Message):
         created_before: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        reason: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__category: _TypeAlias = _typing.Literal["category"]  # noqa: Y015
     _WhichOneofArgType__category: _TypeAlias = _typing.Literal["_category", b"_category"]  # noqa: Y015
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
     _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
     _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
     _WhichOneofReturnType__unread: _TypeAlias = _typing.Literal["unread"]  # noqa: Y015
@@ -996,6 +1026,8 @@ class ListDeadLettersRequest(_message.Message):
     _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__category) -> _WhichOneofReturnType__category | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__type) -> _WhichOneofReturnType__type | None: ...
     @_typing.overload
@@ -1046,6 +1078,7 @@ class DeadLetterFilter(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     CREATED_AFTER_FIELD_NUMBER: _builtins.int
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     status: _entities_pb2.NotificationStatus.ValueType
     """Those in this status; unspecified: in any."""
     type: _builtins.str
@@ -1056,6 +1089,8 @@ class DeadLetterFilter(_message.Message):
     """True: those not read yet; false: those read."""
     user_id: _builtins.str
     """Those to this user."""
+    reason: _builtins.str
+    """Those whose `status_reason` has this code, exactly, such as `RETRIES_EXHAUSTED`; at most 64 characters."""
     @_builtins.property
     def created_after(self) -> _timestamp_pb2.Timestamp:
         """Those created after this moment, exclusive."""
@@ -1074,13 +1109,16 @@ class DeadLetterFilter(_message.Message):
         user_id: _builtins.str | None = ...,
         created_after: _timestamp_pb2.Timestamp | None = ...,
         created_before: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__category: _TypeAlias = _typing.Literal["category"]  # noqa: Y015
     _WhichOneofArgType__category: _TypeAlias = _typing.Literal["_category", b"_category"]  # noqa: Y015
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
     _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
     _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
     _WhichOneofReturnType__unread: _TypeAlias = _typing.Literal["unread"]  # noqa: Y015
@@ -1089,6 +1127,8 @@ class DeadLetterFilter(_message.Message):
     _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__category) -> _WhichOneofReturnType__category | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__type) -> _WhichOneofReturnType__type | None: ...
     @_typing.overload

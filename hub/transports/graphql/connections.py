@@ -38,6 +38,13 @@ CreatedBefore = Annotated[
     datetime | None, strawberry.argument(description="Only those created before this moment, exclusive.")
 ]
 
+ReasonIs = Annotated[
+    str | None,
+    strawberry.argument(
+        name="reason", description="Only with this code of `statusReason`, exactly, such as `RETRIES_EXHAUSTED`."
+    ),
+]
+
 
 def status_of(shown: NotificationStatus | None) -> Status | None:
     """The domain's status for a status argument."""
@@ -61,6 +68,9 @@ class NotificationFilter:
     created_before: datetime | None = strawberry.field(
         default=None, description="Only those created before this moment, exclusive."
     )
+    reason: str | None = strawberry.field(
+        default=None, description="Only with this code of `statusReason`, exactly, such as `RETRIES_EXHAUSTED`."
+    )
 
     def to_domain(self) -> Filter:
         """As the core takes it."""
@@ -72,6 +82,7 @@ class NotificationFilter:
             user_id=self.user_id,
             created_after=self.created_after,
             created_before=self.created_before,
+            reason=self.reason,
         )
 
 

@@ -18,6 +18,7 @@ from hub.transports.graphql.connections import (
     Last,
     NotificationConnection,
     NotificationFilter,
+    ReasonIs,
     StatusIs,
     TypeIs,
     UnreadIs,
@@ -83,6 +84,7 @@ class DeadLetterQueries:
         user_id: UserIdIs = None,
         created_after: CreatedAfter = None,
         created_before: CreatedBefore = None,
+        reason: ReasonIs = None,
         first: First = None,
         after: After = None,
         last: Last = None,
@@ -97,6 +99,7 @@ class DeadLetterQueries:
             user_id=user_id,
             created_after=created_after,
             created_before=created_before,
+            reason=reason,
         )
         page = connection_request(first, last, after, before)
         context = info.context

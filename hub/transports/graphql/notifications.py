@@ -20,6 +20,7 @@ from hub.transports.graphql.connections import (
     First,
     Last,
     NotificationConnection,
+    ReasonIs,
     StatusIs,
     TypeIs,
     UnreadIs,
@@ -190,6 +191,7 @@ class NotificationQueries:
         user_id: UserIdIs = None,
         created_after: CreatedAfter = None,
         created_before: CreatedBefore = None,
+        reason: ReasonIs = None,
         first: First = None,
         after: After = None,
         last: Last = None,
@@ -204,6 +206,7 @@ class NotificationQueries:
             user_id=user_id,
             created_after=created_after,
             created_before=created_before,
+            reason=reason,
         )
         page = connection_request(first, last, after, before)
         context = info.context

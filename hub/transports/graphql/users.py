@@ -23,6 +23,7 @@ from hub.transports.graphql.connections import (
     First,
     Last,
     NotificationConnection,
+    ReasonIs,
     StatusIs,
     TypeIs,
     UnreadIs,
@@ -86,6 +87,7 @@ class User(Node):
         unread: UnreadIs = None,
         created_after: CreatedAfter = None,
         created_before: CreatedBefore = None,
+        reason: ReasonIs = None,
         first: First = None,
         after: After = None,
         last: Last = None,
@@ -99,6 +101,7 @@ class User(Node):
             unread=unread,
             created_after=created_after,
             created_before=created_before,
+            reason=reason,
         )
         page = connection_request(first, last, after, before)
         context = info.context
@@ -116,6 +119,7 @@ class User(Node):
         unread: UnreadIs = None,
         created_after: CreatedAfter = None,
         created_before: CreatedBefore = None,
+        reason: ReasonIs = None,
         first: First = None,
         after: After = None,
         last: Last = None,
@@ -129,6 +133,7 @@ class User(Node):
             unread=unread,
             created_after=created_after,
             created_before=created_before,
+            reason=reason,
         )
         page = connection_request(first, last, after, before)
         context = info.context

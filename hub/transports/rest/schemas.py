@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchem
 
 from hub.core.dead_letters import Selection
 from hub.domain import notifications, paging, users
-from hub.domain.checks import MESSAGE_LENGTH, TITLE_LENGTH
+from hub.domain.checks import MESSAGE_LENGTH, REASON_LENGTH, TITLE_LENGTH
 from hub.domain.notifications import Priority
 from hub.domain.paging import DEFAULT_LIMIT, LARGEST_LIMIT, PageRequest
 from hub.domain.statistics import Bucket
@@ -58,6 +58,7 @@ Time = Annotated[
 QueryTime = Annotated[datetime | None, PlainValidator(_time), WithJsonSchema(_TIME_SCHEMA)]
 QueryFlag = Annotated[bool | None, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]
 QueryText = Annotated[str | None, WithJsonSchema({"type": "string"})]
+QueryReason = Annotated[str | None, WithJsonSchema({"type": "string", "maxLength": REASON_LENGTH})]
 QueryStatus = Annotated[Status | None, WithJsonSchema({"type": "string", "enum": [status.value for status in Status]})]
 CountedStatus = Annotated[
     Status | None, WithJsonSchema({"type": "string", "enum": [status.value for status in Status if status in STORED]})
@@ -200,6 +201,11 @@ class ListFilter(Input):
     user_id: str | None = Field(None, description="The person notified.")
     created_after: Time = Field(None, description="Exclusive.")
     created_before: Time = Field(None, description="Exclusive.")
+    reason: str | None = Field(
+        None,
+        description="The code of `status_reason`, exactly, such as `RETRIES_EXHAUSTED`.",
+        json_schema_extra={"maxLength": REASON_LENGTH},
+    )
 
     def filters(self) -> paging.Filter:
         """The filter as the core takes it."""
@@ -236,6 +242,7 @@ class ListQuery(BaseModel):
     unread: QueryFlag = Field(None, description="Whether it has not been read.")
     created_after: QueryTime = Field(None, description="Exclusive.")
     created_before: QueryTime = Field(None, description="Exclusive.")
+    reason: QueryReason = Field(None, description="The code of `status_reason`, exactly, such as `RETRIES_EXHAUSTED`.")
 
     def filters(self) -> paging.Filter:
         """The filter as the core takes it."""
