@@ -57,6 +57,7 @@ install_system_packages() {
     [[ $kind == test && -z ${HUB_TEST_AMQP_URL:-} ]] && ! has_rabbitmq && missing+=(rabbitmq-server)
     [[ $kind == test ]] && ! has_chromium && missing+=(chromium)
     [[ $kind == test ]] && ! has_library libatomic.so.1 && missing+=(libatomic1)
+    [[ $kind == test ]] && ! have curl && missing+=(curl)
     ((${#missing[@]})) || return 0
     local command="apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
     have apt-get || fail "missing on this machine: ${missing[*]} (the names of Debian's packages); install them and run this again"

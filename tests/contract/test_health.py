@@ -25,8 +25,8 @@ async def test_without_a_worker_the_hub_is_degraded_accepts_all_the_same_and_rec
         await hub.processes["worker"].start()
 
     async def well_again() -> bool:
-        sent = (await drivers.rest.get(created["id"]))["status"] == "sent"
-        return sent and (await drivers.rest.health())["status"] == "ok"
+        sent = bool((await drivers.rest.get(created["id"]))["status"] == "sent")
+        return sent and bool((await drivers.rest.health())["status"] == "ok")
 
     await until(well_again, 20)
 
