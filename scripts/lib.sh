@@ -141,7 +141,8 @@ uv_path() {
 
 sync_environment() {
     local lock=requirements-dev.lock uv
-    if [[ $1 == run ]]; then lock=requirements.lock; fi
+    # An environment for development stays one, or `scripts/run` would take the tests' packages away after a change.
+    if [[ $1 == run && ! -x $VENV/bin/pytest ]]; then lock=requirements.lock; fi
     uv="$(uv_path)"
     say "installing Python packages from $lock (once)"
     if ! [[ -x $PYTHON ]] || ! "$PYTHON" -c '' 2>/dev/null; then

@@ -308,8 +308,10 @@ async def development(image: Image, folder: Path, suite: Sequence[str]) -> None:
 
 def _mount(volume: str, image: Image, source: Path) -> tuple[str, str]:
     if volume.startswith("/"):
-        # A volume without a name begins with what the image has in its place.
-        return str(image.files) + volume, volume
+        # A volume without a name begins as a copy of what the image has in its place.
+        copy = source.with_name(volume.replace("/", "_"))
+        shutil.copytree(str(image.files) + volume, copy, symlinks=True)
+        return str(copy), volume
     here, there = volume.split(":")
     assert here == ".", volume
     return str(source), there

@@ -111,7 +111,9 @@ class Creation:
         try:
             if key is None:
                 notification = accepted.build(new_id())
-                await self._inserts.add(notification)
+                if not await self._inserts.add(notification):
+                    # Only a try of the driver's own can have written it: certain once a majority has it.
+                    await self._present(tenant, notification.id)
                 self._wake(notification)
                 return notification, False
             return await self._create_once(accepted, key)
@@ -190,7 +192,7 @@ class Creation:
 
 def checked_key(key: str) -> str:
     """An idempotency key: 1 to 255 visible ASCII characters; the quoted form is the same key."""
-    if len(key) > 2 and key[0] == key[-1] == '"':  # noqa: PLR2004 - two quotes and something between
+    if len(key) > 1 and key[0] == key[-1] == '"':
         key = key[1:-1]
     if _KEY.fullmatch(key) is None:
         raise invalid_field("idempotency_key", "must be 1 to 255 visible ASCII characters")

@@ -77,8 +77,8 @@ class GraphqlDriver:
         return results
 
     async def delete(self, notification_id: str) -> None:
-        payload = await self._mutate("deleteNotification", {"id": notification_id}, "id")
-        assert payload == {"id": notification_id}
+        payload = await self._mutate("deleteNotification", {"id": notification_id}, "notificationId")
+        assert payload == {"notification_id": notification_id}
 
     async def get_user(self, user_id: str) -> Body:
         found: Body = (await self._run(f"query($id: ID!) {{ user(id: $id) {USER} }}", {"id": user_id}))["user"]

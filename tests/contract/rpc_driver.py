@@ -59,11 +59,14 @@ class RpcDriver:
             for command in commands:
                 yield pb.CreateNotificationsRequest(notification=_request(pb.CreateNotificationRequest, command))
 
-        try:
-            results = [plain(answer) async for answer in self._stub.CreateNotifications(requests())]
-        except grpc.aio.AioRpcError as error:
-            raise _refusal(error) from None
-        return sorted(results, key=lambda result: int(result["index"]))
+        while True:
+            try:
+                results = [plain(answer) async for answer in self._stub.CreateNotifications(requests())]
+                return sorted(results, key=lambda result: int(result["index"]))
+            except grpc.aio.AioRpcError as error:
+                # A write that meets the server's refusal makes grpc.aio lose the status: asked again, it is there.
+                if error.code() is not grpc.StatusCode.INTERNAL or error.trailing_metadata():
+                    raise _refusal(error) from None
 
     async def delete(self, notification_id: str) -> None:
         await _call(self._stub.DeleteNotification(pb.DeleteNotificationRequest(notification_id=notification_id)))

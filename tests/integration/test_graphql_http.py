@@ -360,7 +360,7 @@ async def test_a_notification_is_deleted_once(hub: Running, client: httpx2.Async
     one = a_notification()
     hub.core.notifications.known[one.id] = one
     body = await run(client, document("delete_notification"), {"input": {"id": str(one.id)}})
-    assert body == {"data": {"deleteNotification": {"id": str(one.id)}}}
+    assert body == {"data": {"deleteNotification": {"notificationId": str(one.id)}}}
     body = await run(client, document("delete_notification"), {"input": {"id": str(one.id)}})
     assert body["data"] == {"deleteNotification": None}
     assert body["errors"][0]["extensions"] == IsPartialDict(code="NOT_FOUND", reason="NOT_FOUND")

@@ -149,7 +149,8 @@ class DeleteNotificationInput:
 class DeleteNotificationPayload:
     """There is nothing left to show but the id."""
 
-    id: strawberry.ID = strawberry.field(description="The id of what is gone.")
+    # Not `id`: to Relay a field of that name is the identity of the object that has it.
+    notification_id: strawberry.ID = strawberry.field(description="The id of what is gone.")
 
 
 @strawberry.type
@@ -286,7 +287,7 @@ class NotificationMutations:
     ) -> DeleteNotificationPayload | None:
         """The core's delete."""
         await info.context.core.notifications.delete(info.context.principal, input.id)
-        return DeleteNotificationPayload(id=input.id)
+        return DeleteNotificationPayload(notification_id=input.id)
 
 
 @strawberry.type

@@ -89,7 +89,7 @@ export const read = () => graphql`
 export const remove = () => graphql`
   mutation InboxDeleteMutation($input: DeleteNotificationInput!, $connections: [ID!]!) {
     deleteNotification(input: $input) {
-      id @deleteEdge(connections: $connections)
+      notificationId @deleteEdge(connections: $connections)
     }
   }
 `;

@@ -31,6 +31,11 @@ import readDocument, { type InboxMarkReadMutation } from './generated/relay/Inbo
 import paginationDocument, { type InboxPaginationQuery } from './generated/relay/InboxPaginationQuery.graphql';
 import queryDocument, { type InboxQuery } from './generated/relay/InboxQuery.graphql';
 
+// Relay says on the console what it finds wrong with a server's answers; none of that may pass unheard.
+const warnings: string[] = [];
+const print = console.error;
+console.error = (...said: unknown[]) => void warnings.push(said.map(String).join(' '));
+
 const base = process.argv[2] ?? '';
 const user = `relay-${randomUUID()}`;
 
@@ -193,9 +198,10 @@ async function main() {
   // An error reaches Relay as one: a null payload and its extensions.
   await assert.rejects(mutate<InboxMarkReadMutation>(readDocument, { input: { id: oldest } }), /NOT_FOUND/);
   await sockets.dispose();
+  assert.deepEqual(warnings, []);
 }
 
 main().catch((error: unknown) => {
-  console.error(error);
+  print(error, warnings);
   process.exit(1);
 });
