@@ -21,7 +21,13 @@ async def run_with(data_dir: Path, **variables: str) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "hub", "run", cwd=ROOT, env=env | variables, stderr=asyncio.subprocess.PIPE
     )  # fmt: skip
-    _, said = await process.communicate()
+    try:
+        async with asyncio.timeout(60):
+            _, said = await process.communicate()
+    finally:
+        # One that did start after all must not outlive the test.
+        if process.returncode is None:
+            process.kill()
     lines = [line for line in said.decode().splitlines() if not line.startswith("{")]
     return process.returncode, "\n".join(lines)
 
