@@ -206,7 +206,10 @@ class Settings(BaseSettings):
                 "HUB_RETENTION__SETTLED must be longer than HUB_RETENTION__IDEMPOTENCY_KEYS: a repeat would send again"
             )
             raise ValueError(msg)
-        for name, host in (("HUB_HTTP__HOST", self.http.host), ("HUB_GRPC__HOST", self.grpc.host)):
+        listeners = [("HUB_HTTP__HOST", self.http.host), ("HUB_GRPC__HOST", self.grpc.host)]
+        if self.metrics.port is not None:
+            listeners.append(("HUB_METRICS__HOST", self.metrics.host))
+        for name, host in listeners:
             if not is_loopback(host) and not self.allow_anonymous and self.auth.keys_file is None:
                 msg = (
                     f"{name}={host} can be reached by others, and callers need no credentials: set HUB_AUTH__KEYS_FILE,"

@@ -202,6 +202,11 @@ class TestListenersBeyondLoopback:
         set_to(monkeypatch, AUTH__KEYS_FILE="keys.json")
         assert load_settings().open_listeners == [host]
 
+    def test_metrics_of_a_worker_are_no_exception(self, monkeypatch):
+        set_to(monkeypatch, MONGO__URL=MONGO, METRICS__HOST="0.0.0.0", METRICS__PORT="9464")
+        with pytest.raises(ConfigError, match=r"^HUB_METRICS__HOST=0\.0\.0\.0 can be reached by others"):
+            load_settings()
+
     def test_or_the_explicit_word_that_none_are_needed(self, monkeypatch):
         set_to(monkeypatch, MONGO__URL=MONGO, HTTP__HOST="0.0.0.0", ALLOW_ANONYMOUS="true")
         assert load_settings().open_listeners == ["0.0.0.0"]
