@@ -89,11 +89,13 @@ async def build(settings: Settings) -> AsyncIterator[Hub]:
         hub = _assemble(settings, store, channels, captured, wiring)
         async with asyncio.TaskGroup() as background:
             tasks = [background.create_task(run()) for run in hub.runs]
-            async with hub.feed.running():
-                yield hub
-                await _flush(hub)
-            for task in tasks:
-                await ended(task)
+            try:
+                async with hub.feed.running():
+                    yield hub
+                    await _flush(hub)
+            finally:
+                for task in tasks:
+                    await ended(task)
 
 
 async def _flush(hub: Hub) -> None:

@@ -136,8 +136,11 @@ async def _running(what: Coroutine[None, None, None]) -> AsyncIterator[None]:
     """Runs something in the background, cancelled at the end."""
     async with asyncio.TaskGroup() as group:
         task = group.create_task(what)
-        yield
-        await ended(task)
+        try:
+            yield
+        finally:
+            # Not left to the group: it cancels once, and a cancellation can be swallowed.
+            await ended(task)
 
 
 @asynccontextmanager
@@ -145,11 +148,13 @@ async def _working(hub: Hub, drain: timedelta) -> AsyncIterator[None]:
     """Runs the worker; at the end it takes nothing new and finishes what it holds, while `drain` lasts."""
     async with asyncio.TaskGroup() as group:
         task = group.create_task(hub.worker.run())
-        yield
-        hub.worker.stop()
-        _done, late = await asyncio.wait([task], timeout=drain.total_seconds())
-        if late:
-            log.warning("drain_timeout", what="worker")
+        try:
+            yield
+            hub.worker.stop()
+            _done, late = await asyncio.wait([task], timeout=drain.total_seconds())
+            if late:
+                log.warning("drain_timeout", what="worker")
+        finally:
             await ended(task)
 
 
@@ -228,8 +233,10 @@ async def _http_server(app: Asgi, listener: socket.socket, settings: Settings) -
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve(sockets=[listener]))
         await server.listening.wait()
-        yield
-        server.should_exit = True
+        try:
+            yield
+        finally:
+            server.should_exit = True
 
 
 class _Server(uvicorn.Server):

@@ -51,11 +51,11 @@ async def doubled(hub: RunningHub, client: httpx2.AsyncClient) -> list[str]:
 
 
 async def test_a_worker_killed_in_mid_delivery_loses_nothing(
-    mongo_url: str, mongo_database: str, amqp_url: str
+    mongo_url: str, mongo_database: str, own_amqp_url: str
 ) -> None:
     user = f"user-{uuid4().hex[:8]}"
     async with (
-        running_hub(mongo_url, f"{mongo_database}_kill", amqp_url, more=SHORT_LEASE) as hub,
+        running_hub(mongo_url, f"{mongo_database}_kill", own_amqp_url, more=SHORT_LEASE) as hub,
         httpx2.AsyncClient(base_url=hub.base_url, timeout=20) as client,
     ):
         worker = hub.processes["worker"]
@@ -102,11 +102,11 @@ async def test_a_broker_stopped_for_twenty_seconds_fails_no_create_and_loses_not
 
 
 async def test_a_process_that_is_told_to_stop_finishes_what_it_holds(
-    mongo_url: str, mongo_database: str, amqp_url: str
+    mongo_url: str, mongo_database: str, own_amqp_url: str
 ) -> None:
     user = f"user-{uuid4().hex[:8]}"
     async with (
-        running_hub(mongo_url, f"{mongo_database}_drain", amqp_url) as hub,
+        running_hub(mongo_url, f"{mongo_database}_drain", own_amqp_url) as hub,
         httpx2.AsyncClient(base_url=hub.base_url, timeout=20) as client,
     ):
         worker = hub.processes["worker"]
