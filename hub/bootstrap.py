@@ -13,6 +13,7 @@ from hub.admin.metrics import Metrics
 from hub.admin.vitals import Vitals
 from hub.channels.registry import build_channels
 from hub.core.addresses import Addresses
+from hub.core.admission import Admission
 from hub.core.app import Core
 from hub.core.creation import Creation
 from hub.core.credentials import KeyFile, OpenDoor
@@ -61,6 +62,7 @@ class Hub:
     """Everything a process may run, whichever part of it its role asks for."""
 
     core: Core
+    admission: Admission
     store: Store
     relay: Relay
     feed: LiveFeed
@@ -246,8 +248,16 @@ def _assemble(
     creation = Creation(stores.notifications, stores.keys, channels, addresses, relay, watching.observer)
     core = _core(settings, store, stores, channels, creation, watching.announcer, relay, feed)
     sweep = Sweep(stores.outbox, stores.leases, wiring.transport, delivery, watching.announcer, pipeline.sweep_interval)
+    admission = Admission(
+        settings.in_flight_limit,
+        watching.metrics.counter("hub_requests_refused", "Requests refused because too much was under way."),
+    )
+    watching.metrics.gauge(
+        "hub_in_flight", "What is under way, as HUB_IN_FLIGHT_LIMIT counts.", lambda: admission.under_way
+    )
     return Hub(
         core=core,
+        admission=admission,
         store=store,
         relay=relay,
         feed=feed,

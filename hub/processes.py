@@ -161,8 +161,8 @@ async def _working(hub: Hub, drain: timedelta) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _serving(hub: Hub, settings: Settings) -> AsyncIterator[Ports]:
     """Serves all three protocols; at the end: not ready, streams ended with a "come back", then the servers."""
-    rest = rest_app.build(hub.core, settings)
-    graphql = graphql_app.build(hub.core, settings, page=pages.graphiql())
+    rest = rest_app.build(hub.core, settings, admission=hub.admission)
+    graphql = graphql_app.build(hub.core, settings, page=pages.graphiql(), admission=hub.admission)
     listener = _listen(settings.http.host, settings.http.port, "HUB_HTTP__PORT")
     grpc = await _start_grpc(hub, settings)
     mounted: dict[str, Asgi] = {"/graphql": graphql, **_pages(hub, settings, grpc.port)}
@@ -257,7 +257,9 @@ class _Server(uvicorn.Server):
 
 async def _start_grpc(hub: Hub, settings: Settings) -> grpc_app.GrpcServer:
     try:
-        return await grpc_app.serve(hub.core, settings.grpc, request_timeout=settings.request_timeout)
+        return await grpc_app.serve(
+            hub.core, settings.grpc, request_timeout=settings.request_timeout, admission=hub.admission
+        )
     except RuntimeError:
         msg = f"HUB_GRPC__PORT: can't listen on {settings.grpc.host}:{settings.grpc.port}; is another hub running?"
         raise StartError(msg) from None

@@ -39,6 +39,10 @@ class Metrics:
         """A value that is read when it is asked for."""
         Gauge(name, text, registry=self._registry).set_function(read)
 
+    def counter(self, name: str, text: str) -> Callable[[], None]:
+        """Something that is only counted; returns what counts it."""
+        return Counter(name, text, registry=self._registry).inc
+
     def lanes(self, name: str, text: str) -> Callable[[Mapping[str, float]], None]:
         """A value for each lane; returns how to set them all."""
         gauge = Gauge(name, text, ["lane"], registry=self._registry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.types import Receive, Scope, Send
 
+from hub.core.admission import Admission
 from hub.core.app import Core
 from hub.settings import Settings
 from hub.transports.graphql.documents import Documents
@@ -34,13 +35,16 @@ class GraphQLApp:
         await self._drain.run()
 
 
-def build(core: Core, settings: Settings, *, page: Page | None = None) -> GraphQLApp:
+def build(
+    core: Core, settings: Settings, *, page: Page | None = None, admission: Admission | None = None
+) -> GraphQLApp:
     """The application; nothing is opened or started. `page` is what a browser sees at the endpoint."""
     documents = Documents()
     schema = build_schema(documents, settings.request_timeout)
     drain = Drain()
+    admission = admission or Admission()
     return GraphQLApp(
-        HttpEndpoint(schema, documents, core, settings.http.max_body_bytes, drain, page),
-        Sockets(schema, documents, core, drain),
+        HttpEndpoint(schema, documents, core, admission, settings, drain, page),
+        Sockets(schema, documents, core, admission, drain),
         drain,
     )

@@ -36,6 +36,7 @@ CLOSE_CODE: dict[Code, int] = dict.fromkeys(Code, 4500) | {
 """The code that a socket is closed with where a whole connection is refused."""
 
 _REFUSALS = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError, StrawberryInputCoercionError)
+_SHORTEST_WAIT_SECONDS = 1
 _NODES_SHOWN = 5
 """An error may point at every token of a document; nobody reads beyond the first few."""
 
@@ -56,8 +57,11 @@ def status_of(error: HubError) -> int:
 
 
 def retry_after_seconds(error: HubError) -> int | None:
-    """Whole seconds to wait, rounded up, or None where the error says nothing about it."""
-    return None if error.retry_after is None else math.ceil(error.retry_after.total_seconds())
+    """Whole seconds to wait, rounded up; None where it is no use to come back."""
+    if error.retry_after is not None:
+        return math.ceil(error.retry_after.total_seconds())
+    passing = error.code is Code.UNAVAILABLE or error.reason is Reason.RATE_LIMITED
+    return _SHORTEST_WAIT_SECONDS if passing else None
 
 
 def extensions_of(error: HubError) -> dict[str, Any]:

@@ -14,10 +14,13 @@ from starlette.types import Receive, Scope, Send
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types import ExecutionResult
 
+from hub.core.admission import Admission, declared_bytes
 from hub.core.app import Core
+from hub.core.deadlines import deadline
 from hub.domain.errors import Code, HubError, Reason, internal
 from hub.domain.principals import Principal
 from hub.log import correlated, get_logger
+from hub.settings import Settings
 from hub.transports.graphql.auth import GUEST, GUEST_BODY_BYTES, is_public, principal_of, token_of
 from hub.transports.graphql.context import Context
 from hub.transports.graphql.documents import Documents, parsed
@@ -69,14 +72,17 @@ class HttpEndpoint:
         schema: Schema,
         documents: Documents,
         core: Core,
-        max_body_bytes: int,
+        admission: Admission,
+        settings: Settings,
         drain: Drain,
         page: Page | None = None,
     ) -> None:
         self._schema = schema
         self._documents = documents
         self._core = core
-        self._max_body_bytes = max_body_bytes
+        self._admission = admission
+        self._max_body_bytes = settings.http.max_body_bytes
+        self._request_timeout = settings.request_timeout
         self._drain = drain
         self._page = page
 
@@ -102,9 +108,13 @@ class HttpEndpoint:
                 return self._page(request)
             _check_method(request)
             _check_accept(offers)
-            principal, params = await self._admitted(request)
-            context = Context.fresh(self._core, principal)
-            return await self._run(request, params, context, media, streams=offers[0] == EVENTS_TYPE)
+            with self._admission.enter(declared_bytes(request.headers.get("content-length"))) as place:
+                request.state.place = place
+                # Execution has a deadline of its own; whoever sends slowly must not keep the place either.
+                async with deadline(self._request_timeout):
+                    principal, params = await self._admitted(request)
+                context = Context.fresh(self._core, principal)
+                return await self._run(request, params, context, media, streams=offers[0] == EVENTS_TYPE)
         except Refused as refusal:
             return _refusal(malformed(str(refusal)), media, refusal.status, refusal.headers)
         except HubError as error:
@@ -155,6 +165,8 @@ class HttpEndpoint:
             body += chunk
             if len(body) > max_bytes:
                 raise too_large
+            # Only a body whose size nobody declared is larger than it was taken for.
+            request.state.place.grow(len(body))
         return bytes(body)
 
     async def _run(self, request: Request, params: Params, context: Context, media: str, *, streams: bool) -> Response:

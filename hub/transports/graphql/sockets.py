@@ -3,7 +3,7 @@
 github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. The work is Strawberry's; overridden here is what it leaves
 open. These names of its handler are not documented (its minor version is pinned, a test stands for each):
 `handle_message`, `handle_connection_init`, `connection_init_received`, `context`, `handle_subscribe`, `run_operation`,
-`cleanup_operation`, `operations`, `handle_invalid_message`, `handle_task_exception`, `_get_pre_execution_close_reason`.
+`cleanup_operation`, `operations`, `send_initial_errors`, `handle_invalid_message`, `handle_task_exception`, `_get_pre_execution_close_reason`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from graphql import GraphQLError
+from graphql import GraphQLError, OperationType
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -27,6 +27,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     SubscribeMessage,
 )
 
+from hub.core.admission import Admission
 from hub.core.app import Core
 from hub.domain.errors import HubError, Reason
 from hub.log import correlated, get_logger
@@ -123,7 +124,23 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
     async def run_operation(self, operation: Operation[Context, None]) -> None:
         # The client's own id stands for the whole socket; without one each operation gets its own.
         with correlated(self.websocket.ws.headers.get(CORRELATION_HEADER)):
-            await super().run_operation(operation)
+            try:
+                place = self.view.admission.enter(_bytes_of(operation))
+            except HubError as error:
+                await operation.send_initial_errors([graphql_error(error)])
+                return
+            with place:
+                if self._is_subscription(operation):
+                    # It may go on for hours, and how much it may have waiting is bounded elsewhere.
+                    place.leave()
+                await super().run_operation(operation)
+
+    def _is_subscription(self, operation: Operation[Context, None]) -> bool:
+        try:
+            document = self.view.documents.parse(operation.query)
+        except GraphQLError:
+            return False
+        return document.operation(operation.operation_name) is OperationType.SUBSCRIPTION
 
     async def handle_task_exception(self, error: Exception) -> None:
         if not isinstance(error, WebSocketDisconnected):
@@ -142,7 +159,7 @@ class Sockets(GraphQL[Context, None]):
     websocket_adapter_class = _Adapter
     graphql_transport_ws_handler_class = _Handler
 
-    def __init__(self, schema: Schema, documents: Documents, core: Core, drain: Drain) -> None:
+    def __init__(self, schema: Schema, documents: Documents, core: Core, admission: Admission, drain: Drain) -> None:
         super().__init__(
             schema,
             graphql_ide=None,
@@ -151,6 +168,7 @@ class Sockets(GraphQL[Context, None]):
             max_subscriptions_per_connection=None,
         )
         self.documents = documents
+        self.admission = admission
         self.drain = drain
         self._core = core
 
@@ -179,6 +197,10 @@ class Sockets(GraphQL[Context, None]):
     def encode_json(self, data: object) -> str:
         """Text, not bytes: the protocol has text frames only."""
         return dump_json(data)
+
+
+def _bytes_of(operation: Operation[Context, None]) -> int:
+    return len(operation.query) + len(dump_json(operation.variables))
 
 
 def _fault_of(message: Any) -> str | None:

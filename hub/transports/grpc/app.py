@@ -10,6 +10,7 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 
+from hub.core.admission import Admission
 from hub.core.app import Core
 from hub.log import get_logger
 from hub.rpc.v1 import health_pb2, notifications_pb2, users_pb2
@@ -45,14 +46,14 @@ SERVICES = {
 class GrpcServer:
     """A running server. Leaves in two steps: `drain` when the process begins to stop, `stop` at the end."""
 
-    def __init__(self, core: Core, settings: GrpcSettings, request_timeout: timedelta) -> None:
+    def __init__(self, core: Core, settings: GrpcSettings, request_timeout: timedelta, admission: Admission) -> None:
         self._core = core
         self._streams = OpenStreams()
         self._probes = OpenStreams()
         names = [service.full_name for service in SERVICES]
         self._health = Health(names, self._probes)
         self._server = grpc.aio.server(options=_options(settings.max_message_bytes))
-        calls = Calls(request_timeout, settings.max_message_bytes, self._streams)
+        calls = Calls(request_timeout, settings.max_message_bytes, self._streams, admission)
         self._server.add_generic_rpc_handlers(
             [calls.handlers(descriptor, service(core)) for descriptor, service in SERVICES.items()]
         )
@@ -106,9 +107,11 @@ class GrpcServer:
             return False
 
 
-async def serve(core: Core, settings: GrpcSettings, *, request_timeout: timedelta) -> GrpcServer:
+async def serve(
+    core: Core, settings: GrpcSettings, *, request_timeout: timedelta, admission: Admission | None = None
+) -> GrpcServer:
     """A started server; `port` says where it listens. Raises RuntimeError if the port is taken."""
-    server = GrpcServer(core, settings, request_timeout)
+    server = GrpcServer(core, settings, request_timeout, admission or Admission())
     await server.start()
     return server
 

@@ -1,4 +1,4 @@
-"""How every call is run: its bytes read, its correlation id, its deadline, its errors, its end when the server drains."""
+"""How every call is run: its bytes read, its correlation id, its place, its deadline, its errors, its end when the server drains."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from hub.core.admission import Admission
 from hub.core.deadlines import deadline
 from hub.domain.errors import HubError, Reason
 from hub.log import correlated
@@ -30,10 +31,13 @@ Request = Message | HubError
 class Calls:
     """Makes the handlers of a service out of plain methods named after its rpcs."""
 
-    def __init__(self, request_timeout: timedelta, max_message_bytes: int, streams: OpenStreams) -> None:
+    def __init__(
+        self, request_timeout: timedelta, max_message_bytes: int, streams: OpenStreams, admission: Admission
+    ) -> None:
         self._request_timeout = request_timeout
         self._max_message_bytes = max_message_bytes
         self._streams = streams
+        self._admission = admission
 
     def handlers(self, service: ServiceDescriptor, servicer: Servicer) -> grpc.GenericRpcHandler:
         """All rpcs of the service; a method that is missing stops the start."""
@@ -69,8 +73,9 @@ class Calls:
         async def call(request: Request, context: Context) -> Message:
             with correlated(_given(context)) as identifier:
                 try:
-                    async with deadline(self._limit(context)):
-                        response = await behaviour(await readable(request, context), context)
+                    with self._admission.enter(_bytes_of(request)):
+                        async with deadline(self._limit(context)):
+                            response = await behaviour(await readable(request, context), context)
                 except Exception as error:  # noqa: BLE001 - every error is answered in the catalogue's words
                     await abort(context, _in_words_of(request, to_hub_error(error, name)), identifier)
                 context.set_trailing_metadata(((CORRELATION_ID, identifier),))
@@ -88,10 +93,13 @@ class Calls:
                 await context.send_initial_metadata(((CORRELATION_ID, identifier),))
                 try:
                     async with self._streams.member():
-                        message = await readable(request, context)
-                        async with aclosing(behaviour(message, context)) as responses:
-                            async for response in responses:
-                                await context.write(response)
+                        with self._admission.enter(_bytes_of(request)) as place:
+                            message = await readable(request, context)
+                            async with aclosing(behaviour(message, context)) as responses:
+                                async for response in responses:
+                                    # Opening it is what counts: a stream may go on for hours.
+                                    place.leave()
+                                    await context.write(response)
                 except Exception as error:  # noqa: BLE001 - every error is answered in the catalogue's words
                     await abort(context, to_hub_error(error, name), identifier)
                 context.set_trailing_metadata(((CORRELATION_ID, identifier),))
@@ -107,8 +115,9 @@ class Calls:
         async def call(_requests: object, context: Context) -> None:
             async def answer(index: int, request: Request) -> Message:
                 try:
-                    async with deadline(self._limit(context)):
-                        response: Any = await behaviour(_message(request), context)
+                    with self._admission.enter(_bytes_of(request)):
+                        async with deadline(self._limit(context)):
+                            response: Any = await behaviour(_message(request), context)
                 except Exception as error:  # noqa: BLE001 - the item's own error; the others go on
                     failed: Message = kind(
                         index=index, error=schemas.operation_error(to_hub_error(error, method.full_name))
@@ -153,6 +162,10 @@ def _message(request: Request) -> Message:
     if isinstance(request, HubError):
         raise request
     return request
+
+
+def _bytes_of(request: Request) -> int:
+    return request.ByteSize() if isinstance(request, Message) else 0
 
 
 def _given(context: Context) -> str | None:

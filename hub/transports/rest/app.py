@@ -7,15 +7,16 @@ from typing import Any
 from fastapi import FastAPI
 
 from hub import __version__
+from hub.core.admission import Admission
 from hub.core.app import Core
 from hub.settings import Settings
 from hub.transports.rest import errors, openapi
 from hub.transports.rest.dead_letters import DeadLetterRoutes
 from hub.transports.rest.health import HealthRoutes
 from hub.transports.rest.inbox import InboxRoutes
-from hub.transports.rest.middleware import Correlation, HeadAsGet
+from hub.transports.rest.middleware import Admitted, Correlation, HeadAsGet
 from hub.transports.rest.notifications import NotificationRoutes
-from hub.transports.rest.probes import ProbeRoutes
+from hub.transports.rest.probes import PATHS, ProbeRoutes
 from hub.transports.rest.requests import route_class
 from hub.transports.rest.statistics import StatisticsRoutes
 from hub.transports.rest.streams import Streams
@@ -32,7 +33,9 @@ class RestApp(FastAPI):
         return self.openapi_schema
 
 
-def build(core: Core, settings: Settings, *, streams: Streams | None = None) -> FastAPI:
+def build(
+    core: Core, settings: Settings, *, streams: Streams | None = None, admission: Admission | None = None
+) -> FastAPI:
     """The application. `app.state.streams` is what a stopping process announces its drain to, and drains."""
     streams = streams or Streams()
     app = RestApp(
@@ -57,5 +60,6 @@ def build(core: Core, settings: Settings, *, streams: Streams | None = None) -> 
     ProbeRoutes(core, streams).add_to(app.router)
     errors.install(app)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(Admitted, admission=admission or Admission(), always=PATHS)
     app.add_middleware(Correlation)  # added last: the outermost
     return app

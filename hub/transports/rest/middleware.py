@@ -1,11 +1,15 @@
-"""What surrounds every request: its correlation id, the answer to what nobody expected, and HEAD."""
+"""What surrounds every request: its correlation id, its place, the answer to what nobody expected, and HEAD."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub.domain.errors import internal
+from hub.core.admission import Admission, declared_bytes
+from hub.domain.errors import HubError, internal
 from hub.log import correlated, get_logger
 from hub.transports.rest.errors import problem
 
@@ -48,6 +52,47 @@ class Correlation:
             _log.exception("request_failed", method=scope["method"], route=getattr(scope.get("route"), "path", None))
             if not started:
                 await problem(internal())(scope, receive, tagged)
+
+
+class Admitted:
+    """Refuses a request for which there is no place, before anything of it is read; it holds its own until it is answered.
+
+    Paths that are `always` served answer however much is under way: probes.
+    """
+
+    def __init__(self, app: ASGIApp, admission: Admission, always: Iterable[str]) -> None:
+        self._app = app
+        self._admission = admission
+        self._always = frozenset(always)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything that is no request through."""
+        if scope["type"] != "http" or scope["path"] in self._always:
+            await self._app(scope, receive, send)
+            return
+        declared = declared_bytes(Headers(scope=scope).get("content-length"))
+        try:
+            place = self._admission.enter(declared)
+        except HubError as error:
+            await problem(error)(scope, receive, send)
+            return
+        read = 0
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            # Only a body whose size nobody declared is larger than it was taken for.
+            place.grow(read)
+            return message
+
+        async def leaving(message: Message) -> None:
+            # From here on it is a reader's pace that counts; a stream may go on for hours.
+            place.leave()
+            await send(message)
+
+        with place:
+            await self._app(scope, receive if declared else counted, leaving)
 
 
 class HeadAsGet:

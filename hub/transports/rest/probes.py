@@ -14,6 +14,8 @@ from hub.transports.rest.streams import Streams
 
 READY_SECONDS = 2.0
 """A store that answers later than this is down, as far as a probe is concerned."""
+PATHS = ("/livez", "/readyz")
+"""Answered however much is under way."""
 _TAG = "probes"
 
 

@@ -1,0 +1,87 @@
+"""Admission: what a process has under way at most, whatever the protocol; what comes beyond that is refused at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from hub.domain.errors import HubError, Reason
+
+IN_FLIGHT_LIMIT = 500
+_KIB = 1024
+_LARGEST_SHARE = 4
+"""A body of any size takes at most this part of all places, so that the largest batch still finds its own."""
+_COME_BACK = timedelta(seconds=1)
+
+
+def _nothing() -> None:
+    pass
+
+
+class Place:
+    """What a request holds while it is worked on, as a context. Leaving it twice does no harm."""
+
+    def __init__(self, admission: Admission, size: int) -> None:
+        self._admission = admission
+        self._size = size
+
+    def grow(self, body_bytes: int) -> None:
+        """The body has turned out to be this large. Raises OVERLOADED if that is more than there is room for."""
+        size = self._admission.size_of(body_bytes)
+        # A place that was left stays left: a stream goes on listening for its reader's end.
+        if self._size and size > self._size:
+            self._admission.take(size - self._size)
+            self._size = size
+
+    def leave(self) -> None:
+        """Gives the place up before the block ends: what follows is a stream, which has bounds of its own."""
+        self._admission.under_way -= self._size
+        self._size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.leave()
+
+
+class Admission:
+    """Counts what is under way: one for a request, and one more for each KiB of its body.
+
+    A number, not a queue: who is refused knows at once, and nobody waits behind more than the process gets done in
+    about a second. What is under way already is never touched.
+    """
+
+    def __init__(self, limit: int = IN_FLIGHT_LIMIT, on_refusal: Callable[[], None] = _nothing) -> None:
+        self._limit = limit
+        self._largest = max(1, limit // _LARGEST_SHARE)
+        self._on_refusal = on_refusal
+        self.under_way = 0
+
+    def enter(self, body_bytes: int = 0) -> Place:
+        """A place until the `with` block ends. Raises OVERLOADED if there is none: nothing was done, nothing accepted."""
+        size = self.size_of(body_bytes)
+        self.take(size)
+        return Place(self, size)
+
+    def size_of(self, body_bytes: int) -> int:
+        """What a request with such a body counts."""
+        return min(1 + body_bytes // _KIB, self._largest)
+
+    def take(self, size: int) -> None:
+        """Makes so much more be under way. Raises OVERLOADED."""
+        if self.under_way + size > self._limit:
+            self._on_refusal()
+            raise HubError(
+                Reason.OVERLOADED, "Too much is under way; nothing of this was accepted.", retry_after=_COME_BACK
+            )
+        self.under_way += size
+
+
+def declared_bytes(content_length: str | None) -> int:
+    """How large a body says that it is, before any of it is read; 0 where nobody says."""
+    return int(content_length[:20]) if content_length is not None and content_length.isdecimal() else 0

@@ -1,0 +1,88 @@
+"""How places are counted, taken and given back."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from hub.core.admission import Admission, declared_bytes
+from hub.domain.errors import HubError, Reason
+
+KIB = 1024
+
+
+def refused(admission: Admission, body_bytes: int = 0) -> bool:
+    try:
+        admission.enter(body_bytes).leave()
+    except HubError as error:
+        return error.reason is Reason.OVERLOADED and error.retry_after is not None
+    return False
+
+
+def test_as_many_as_the_limit_and_each_place_is_given_back_once():
+    admission = Admission(2)
+    with admission.enter() as first, admission.enter():
+        assert refused(admission)
+        first.leave()
+        first.leave()
+        assert admission.under_way == 1
+        assert not refused(admission)
+    assert admission.under_way == 0
+
+
+def test_a_place_that_was_left_grows_no_more():
+    admission = Admission(2)
+    with admission.enter() as place:
+        place.leave()
+        place.grow(KIB)
+        assert admission.under_way == 0
+
+
+def test_a_place_is_given_back_when_the_work_fails():
+    admission = Admission(1)
+    with pytest.raises(RuntimeError), admission.enter():
+        raise RuntimeError
+    assert admission.under_way == 0
+
+
+@pytest.mark.parametrize(("body_bytes", "size"), [(0, 1), (KIB - 1, 1), (KIB, 2), (10 * KIB, 11), (8 * KIB * KIB, 25)])
+def test_a_body_counts_by_its_size_up_to_a_quarter_of_all(body_bytes: int, size: int):
+    admission = Admission(100)
+    with admission.enter(body_bytes):
+        assert admission.under_way == size
+    assert admission.under_way == 0
+
+
+def test_a_body_that_grows_takes_more_or_is_refused():
+    admission = Admission(8)
+    with admission.enter() as place:
+        place.grow(KIB)
+        place.grow(KIB)
+        assert admission.under_way == 2
+        with admission.enter(), admission.enter(), admission.enter(), admission.enter(), admission.enter():
+            with admission.enter() as last, pytest.raises(HubError):
+                last.grow(KIB)
+            # The one that was refused has given its place back, and only its own.
+            assert admission.under_way == 7
+    assert admission.under_way == 0
+
+
+def test_the_largest_body_has_a_place_even_with_the_smallest_limit():
+    assert not refused(Admission(1), 8 * KIB * KIB)
+
+
+def test_refusals_are_counted():
+    counted: Counter[str] = Counter()
+    admission = Admission(1, lambda: counted.update(["refused"]))
+    with admission.enter():
+        assert refused(admission)
+        assert refused(admission)
+    assert counted == {"refused": 2}
+
+
+@pytest.mark.parametrize(
+    ("declared", "size"), [(None, 0), ("", 0), ("-1", 0), ("²", 0), ("x", 0), ("17", 17), ("9" * 400, int("9" * 20))]
+)
+def test_what_a_body_declares(declared: str | None, size: int):
+    assert declared_bytes(declared) == size
