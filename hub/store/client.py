@@ -75,8 +75,13 @@ def check_url(url: str) -> None:
 
 
 @asynccontextmanager
-async def open_store(url: str, database: str, command_timeout: timedelta) -> AsyncIterator[Store]:
-    """Connects, builds missing indexes (never drops one), and closes at the end. `command_timeout` bounds every command."""
+async def open_store(
+    url: str, database: str, command_timeout: timedelta, *, build_indexes: bool = True
+) -> AsyncIterator[Store]:
+    """Connects, builds missing indexes (never drops one), and closes at the end. `command_timeout` bounds every command.
+
+    Without `build_indexes` nothing is written.
+    """
     check_url(url)
     client: AsyncMongoClient[Row] = AsyncMongoClient(
         url,
@@ -93,7 +98,9 @@ async def open_store(url: str, database: str, command_timeout: timedelta) -> Asy
     try:
         db = client.get_database(database, write_concern=WriteConcern(w="majority", j=True))
         with translated():
-            await init_beanie(database=db, document_models=DOCUMENTS, allow_index_dropping=False)
+            await init_beanie(
+                database=db, document_models=DOCUMENTS, allow_index_dropping=False, skip_indexes=not build_indexes
+            )
         yield Store(db, idle.get_database(database))
     finally:
         await idle.close()
