@@ -1,8 +1,8 @@
-"""The use case of statistics: roll-ups folded into rows and one line per channel."""
+"""The use case of statistics: roll-ups become rows and one line per channel."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -14,14 +14,13 @@ from hub.domain.statistics import (
     ChannelStatistics,
     Row,
     Statistics,
-    StatisticsQuery,
     checked_query,
-    floor,
     percentile,
 )
 from hub.domain.status import SETTLED, Status
 from hub.domain.times import now
-from hub.store.statistics import Rollup, StatisticsStore
+from hub.store.rollups import Cell
+from hub.store.statistics import StatisticsStore
 
 
 class StatisticsService:
@@ -47,36 +46,41 @@ class StatisticsService:
         query = checked_query(
             start=start, end=end, bucket=bucket, type_=type_, category=category, status=status, now=now()
         )
-        rollups = await self._store.read(principal.tenant, query)
-        return Statistics(query, _rows(query, rollups), _channels(rollups))
+        cells = await self._store.read(principal.tenant, query)
+        return Statistics(query, _rows(cells), _channels(cells))
 
 
-def _rows(query: StatisticsQuery, rollups: Sequence[Rollup]) -> tuple[Row, ...]:
-    counts: Counter[tuple[datetime, str, str | None, Status]] = Counter()
-    for rollup in rollups:
-        counts[floor(rollup.hour, query.bucket), rollup.type, rollup.category, rollup.status] += rollup.count
-    ordered = sorted(counts.items(), key=lambda item: (item[0][0], item[0][1], item[0][2] or "", item[0][3]))
-    return tuple(Row(*about, count) for about, count in ordered)
+def _rows(cells: Sequence[Cell]) -> tuple[Row, ...]:
+    """A row for each cell and bucket, tens of thousands at most: the few cells are put in order instead of these."""
+    buckets: defaultdict[datetime, list[Row]] = defaultdict(list)
+    for cell in sorted(cells, key=lambda cell: (cell.type, cell.category is not None, cell.category, cell.status)):
+        for start, count in cell.counts.items():
+            buckets[start].append(Row(start, cell.type, cell.category, cell.status, count))
+    return tuple(row for start in sorted(buckets) for row in buckets[start])
 
 
-def _channels(rollups: Sequence[Rollup]) -> tuple[ChannelStatistics, ...]:
-    types = sorted({rollup.type for rollup in rollups})
-    return tuple(_channel(name, [rollup for rollup in rollups if rollup.type == name]) for name in types)
+def _channels(cells: Sequence[Cell]) -> tuple[ChannelStatistics, ...]:
+    types = sorted({cell.type for cell in cells})
+    return tuple(_channel(name, [cell for cell in cells if cell.type == name]) for name in types)
 
 
-def _channel(name: str, rollups: Sequence[Rollup]) -> ChannelStatistics:
-    settled = sum(rollup.count for rollup in rollups if rollup.status in SETTLED)
-    failed = sum(rollup.count for rollup in rollups if rollup.status is Status.FAILED)
+def _channel(name: str, cells: Sequence[Cell]) -> ChannelStatistics:
+    settled = sum(_total(cell) for cell in cells if cell.status in SETTLED)
+    failed = sum(_total(cell) for cell in cells if cell.status is Status.FAILED)
     latencies: Counter[int] = Counter()
-    for rollup in rollups:
-        latencies.update(rollup.latencies)
+    for cell in cells:
+        latencies.update(cell.latencies)
     return ChannelStatistics(
         type=name,
         settled=settled,
         failed=failed,
         failure_rate=round(failed / settled, 6) if settled else 0.0,
-        attempts=sum(rollup.attempts for rollup in rollups),
+        attempts=sum(cell.attempts for cell in cells),
         p50_ms=percentile(latencies, 0.50),
         p95_ms=percentile(latencies, 0.95),
         p99_ms=percentile(latencies, 0.99),
     )
+
+
+def _total(cell: Cell) -> int:
+    return sum(cell.counts.values())

@@ -47,9 +47,12 @@ class StatisticsQuery:
     status: Status | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
-    """How many notifications of a kind were created within a bucket; `status` is the delivery status, never `read`."""
+    """How many notifications of a kind were created within a bucket; `status` is the delivery status, never `read`.
+
+    Not frozen: an answer may have tens of thousands, and each would take twice as long to make.
+    """
 
     start: datetime
     type: str

@@ -1,16 +1,18 @@
-"""Keeps the statistics' roll-ups in step: notes which hours changed, and counts those anew, one process at a time."""
+"""Keeps the statistics' roll-ups in step, one process at a time: counts the hours that changed, folds the days."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from hub.core.ports import AllRead, Change
 from hub.domain.errors import HubError
 from hub.domain.ids import time_of
+from hub.domain.statistics import Bucket, floor
 from hub.log import get_logger
 from hub.store.leases import LeaseStore
 from hub.store.statistics import StatisticsStore
@@ -22,6 +24,7 @@ _COUNT_INTERVAL = 10.0
 _DUTY = "rollups"
 _TERM = timedelta(seconds=60)
 _HOURS_AT_ONCE = 100
+_DAYS_AT_ONCE = 30
 _RECENT = 26
 """Hours that are counted again from time to time all the same: a crash may have lost the note that they changed."""
 _RECENT_INTERVAL = timedelta(minutes=15)
@@ -64,7 +67,7 @@ class ChangedHours:
 
 
 class Rollups:
-    """Counts dirty hours."""
+    """Counts dirty hours, and folds days that are over."""
 
     def __init__(self, store: StatisticsStore, leases: LeaseStore, retention: timedelta) -> None:
         self._store = store
@@ -86,19 +89,35 @@ class Rollups:
             await asyncio.sleep(_COUNT_INTERVAL)
 
     async def turn(self, now: datetime) -> None:
-        """Counts every hour that is marked, while the lease certainly lasts."""
+        """Counts every hour that is marked, then folds days, while the lease certainly lasts."""
         if self._recent_at is None or now - self._recent_at > _RECENT_INTERVAL:
             await self._mark_recent(now)
             self._recent_at = now
-        async with asyncio.timeout(_TERM.total_seconds() / 2):
-            for dirty in await self._store.dirty(_HOURS_AT_ONCE):
-                if now - dirty.hour >= self._retention:
-                    await self._store.forget(dirty)
-                else:
-                    await self._store.count(dirty)
+        # Where there is always too much to count, days are folded all the same: what is left waits for the next turn.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_TERM.total_seconds() / 2):
+                await self._count(now)
+        async with asyncio.timeout(_TERM.total_seconds() / 4):
+            await self._fold(now)
+
+    async def _count(self, now: datetime) -> None:
+        for dirty in await self._store.dirty(_HOURS_AT_ONCE):
+            if now - dirty.hour >= self._retention:
+                await self._store.forget(dirty)
+            else:
+                await self._store.count(dirty)
+
+    async def _fold(self, now: datetime) -> None:
+        """Days that are over: today changes all the time, and is read by its hours."""
+        today = floor(now, Bucket.DAY)
+        for _ in range(_DAYS_AT_ONCE):
+            day = await self._store.unfolded(before=today)
+            if day is None:
+                return
+            await self._store.fold(day)
 
     async def _mark_recent(self, now: datetime) -> None:
-        this_hour = now.replace(minute=0, second=0, microsecond=0)
+        this_hour = floor(now, Bucket.HOUR)
         hours = [this_hour - timedelta(hours=back) for back in range(_RECENT)]
         for tenant in await self._store.tenants():
             await self._store.mark((tenant, hour) for hour in hours)

@@ -1,23 +1,30 @@
-"""Roll-ups: counted from the documents for hours that changed, so that counting again is harmless."""
+"""Roll-ups: counted from the documents for hours that changed, folded by days that are over, and read.
+
+An hour is always counted from its notifications, a day always folded from all its hours: doing either again is harmless.
+Each roll-up of an hour says whether its day holds it as it is. A day of which any does not is read by its hours: one that
+has not been folded yet, was counted again since, or was counted by a version that knows nothing of days.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import math
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
-from pymongo import ReplaceOne, UpdateOne
+from pymongo import ReplaceOne, UpdateMany, UpdateOne
 
 from hub.domain.ids import first_id_at, new_id
-from hub.domain.statistics import STEP, StatisticsQuery
-from hub.domain.status import Status
+from hub.domain.statistics import Bucket, StatisticsQuery, floor
 from hub.store.client import Row, Rows, translated
-from hub.store.documents import DirtyHourDocument, NotificationDocument, RollupDocument
+from hub.store.documents import DayRollupDocument, DirtyHourDocument, NotificationDocument, RollupDocument
+from hub.store.rollups import DAY, HOUR, Cell, Cells, counting, day_rows, hour_rows
 from hub.store.updates import NOW
 
-_HOUR = timedelta(hours=1)
+_READ = ("type", "category", "status", "attempts", "latencies")
+_OF_HOURS = dict.fromkeys((*_READ, "hour", "total"), 1) | {"_id": 0}
+_OF_DAYS = dict.fromkeys((*_READ, "day", "hours"), 1) | {"_id": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +37,21 @@ class DirtyHour:
 
 
 @dataclass(frozen=True, slots=True)
-class Rollup:
-    """One hour's count of one type, category and status."""
+class UnfoldedDay:
+    """A day, by its beginning, that does not hold all its hours as they are."""
 
-    hour: datetime
-    type: str
-    category: str | None
-    status: Status
-    count: int
-    attempts: int
-    latencies: dict[int, int] = field(default_factory=dict)
+    tenant: str
+    day: datetime
 
 
 class StatisticsStore:
-    """Marks, counts and reads hours."""
+    """Marks, counts, folds and reads."""
 
     def __init__(self) -> None:
         self._notifications: Rows = NotificationDocument.get_pymongo_collection()
         self._dirty: Rows = DirtyHourDocument.get_pymongo_collection()
-        self._rollups: Rows = RollupDocument.get_pymongo_collection()
+        self._hours: Rows = RollupDocument.get_pymongo_collection()
+        self._days: Rows = DayRollupDocument.get_pymongo_collection()
 
     async def mark(self, hours: Iterable[tuple[str, datetime]]) -> None:
         """Asks for these hours to be counted again."""
@@ -86,80 +89,94 @@ class StatisticsStore:
         stamp = new_id()
         query: Row = {
             "tenant": dirty.tenant,
-            "_id": {"$gte": first_id_at(dirty.hour), "$lt": first_id_at(dirty.hour + _HOUR)},
+            "_id": {"$gte": first_id_at(dirty.hour), "$lt": first_id_at(dirty.hour + HOUR)},
             "deleted_at": None,
         }
         with translated():
-            cells = await (await self._notifications.aggregate(_counting(query), hint="tenant_list")).to_list()
-            rows = [_rollup_row(dirty, group, stamp) for group in _folded(cells).values()]
-            if rows:
-                await self._rollups.bulk_write([ReplaceOne({"_id": r["_id"]}, r, upsert=True) for r in rows])
-            stale = {"tenant": dirty.tenant, "hour": dirty.hour, "stamp": {"$ne": stamp}}
-            await self._rollups.delete_many(stale)
+            counted = await (await self._notifications.aggregate(counting(query), hint="tenant_list")).to_list()
+            rows = hour_rows(dirty.tenant, dirty.hour, counted, stamp)
+            await _replace(self._hours, {"tenant": dirty.tenant, "hour": dirty.hour}, rows, stamp)
+            if not rows:
+                await self._emptied(dirty.tenant, dirty.hour)
         await self.forget(dirty)
 
-    async def read(self, tenant: str, query: StatisticsQuery) -> list[Rollup]:
-        """The roll-ups of a range."""
-        selection: Row = {"tenant": tenant, "hour": {"$gte": query.start, "$lt": query.end}}
+    async def _emptied(self, tenant: str, hour: datetime) -> None:
+        """Where nothing is left in an hour, no row can say that its day counts something there."""
+        day = floor(hour, Bucket.DAY)
+        if await self._days.find_one({"tenant": tenant, "day": day, f"hours.{hour.hour}": {"$gt": 0}}, hint="days"):
+            await self.unfold(UnfoldedDay(tenant, day))
+
+    async def unfold(self, unfolded: UnfoldedDay) -> None:
+        """Gives up what a day holds: it is read by its hours until it is folded anew."""
+        tenant, day = unfolded.tenant, unfolded.day
+        with translated():
+            # In this order: a day without any hours is read by what is deleted last.
+            await self._hours.update_many(_hours_of(tenant, day), {"$unset": {"folded": ""}})
+            await self._days.delete_many({"tenant": tenant, "day": day})
+
+    async def unfolded(self, before: datetime) -> UnfoldedDay | None:
+        """The latest day before this one that waits to be folded."""
+        query = {"folded": None, "hour": {"$lt": before}}
+        with translated():
+            row = await self._hours.find_one(query, {"tenant": 1, "hour": 1}, sort=[("hour", -1)], hint="unfolded")
+        return None if row is None else UnfoldedDay(row["tenant"], floor(row["hour"], Bucket.DAY))
+
+    async def fold(self, unfolded: UnfoldedDay) -> None:
+        """Folds a day anew from all its hours; one that is counted again meanwhile stays unfolded."""
+        tenant, day, stamp = unfolded.tenant, unfolded.day, new_id()
+        with translated():
+            hours = await self._hours.find(_hours_of(tenant, day), hint="hours").to_list()
+            await _replace(self._days, {"tenant": tenant, "day": day}, day_rows(tenant, day, hours, stamp), stamp)
+            # As they were read: whatever has another stamp by now is not in the day.
+            read: defaultdict[UUID, list[bytes]] = defaultdict(list)
+            for row in hours:
+                read[row["stamp"]].append(row["_id"])
+            held = {"$set": {"folded": True}}
+            await self._hours.bulk_write(
+                [UpdateMany({"_id": {"$in": ids}, "stamp": seen}, held) for seen, ids in read.items()], ordered=False
+            )
+
+    async def read(self, tenant: str, query: StatisticsQuery) -> list[Cell]:
+        """What a range holds, cell by cell: from roll-ups of days where it has whole ones, else from those of hours."""
+        selection: Row = {"tenant": tenant}
         for name in ("type", "category", "status"):
             if getattr(query, name) is not None:
                 selection[name] = str(getattr(query, name))
+        cells = Cells(query.bucket)
         with translated():
-            return [_to_rollup(row) async for row in self._rollups.find(selection).hint("hours")]
+            days = await self._folded(tenant, query)
+            hours = [hour for hour in _steps(query.start, query.end, HOUR) if floor(hour, Bucket.DAY) not in days]
+            for row in await self._days.find({**selection, "day": {"$in": [*days]}}, _OF_DAYS, hint="days").to_list():
+                cells.add_day(row)
+            for row in await self._hours.find({**selection, "hour": {"$in": hours}}, _OF_HOURS, hint="hours").to_list():
+                cells.add_hour(row)
+        return cells.all()
+
+    async def _folded(self, tenant: str, query: StatisticsQuery) -> set[datetime]:
+        """The whole days of a range that hold all their hours as they are, or have none."""
+        first = floor(query.start + DAY - HOUR, Bucket.DAY)
+        whole = set(_steps(first, floor(query.end, Bucket.DAY), DAY))
+        if not whole:
+            return whole
+        stages: list[Row] = [
+            {"$match": {"folded": None, "hour": {"$gte": first, "$lt": query.end}, "tenant": tenant}},
+            {"$group": {"_id": {"$dateTrunc": {"date": "$hour", "unit": "day"}}}},
+        ]
+        unfolded = await (await self._hours.aggregate(stages, hint="unfolded")).to_list()
+        return whole - {row["_id"].astimezone(UTC) for row in unfolded}
 
 
-def _counting(query: Row) -> list[Row]:
-    arrived = {"$ifNull": ["$delivered_at", "$sent_at"]}
-    began = {"$max": ["$created_at", "$scheduled_at"]}
-    took = {"$max": [{"$subtract": [arrived, began]}, 1]}
-    step = {"$floor": {"$divide": [{"$ln": took}, math.log(STEP)]}}
-    return [
-        {"$match": query},
-        {
-            "$group": {
-                "_id": {
-                    "type": "$type",
-                    "category": "$category",
-                    "status": "$status",
-                    "step": {"$cond": [{"$eq": [arrived, None]}, None, step]},
-                },
-                "count": {"$sum": 1},
-                "attempts": {"$sum": "$attempt_count"},
-            }
-        },
-    ]
+async def _replace(into: Rows, about: Row, rows: list[Row], stamp: UUID) -> None:
+    """Makes these rows all there are about an hour or a day."""
+    if rows:
+        await into.bulk_write([ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows])
+    await into.delete_many({**about, "stamp": {"$ne": stamp}})
 
 
-def _folded(cells: list[Row]) -> dict[tuple[str, str | None, str], Row]:
-    groups: dict[tuple[str, str | None, str], Row] = {}
-    for cell in cells:
-        about = cell["_id"]
-        key = (about["type"], about.get("category"), about["status"])
-        group = groups.setdefault(
-            key, {"type": key[0], "category": key[1], "status": key[2], "total": 0, "attempts": 0, "latencies": {}}
-        )
-        group["total"] += cell["count"]
-        group["attempts"] += cell["attempts"]
-        if about.get("step") is not None:
-            group["latencies"][str(int(about["step"]))] = cell["count"]
-    return groups
+def _hours_of(tenant: str, day: datetime) -> Row:
+    return {"tenant": tenant, "hour": {"$gte": day, "$lt": day + DAY}}
 
 
-def _rollup_row(dirty: DirtyHour, group: Row, stamp: object) -> Row:
-    about = "\0".join([dirty.tenant, dirty.hour.isoformat(), group["type"], str(group["category"]), group["status"]])
-    if group["category"] is None:
-        about += "\0none"
-    identifier = hashlib.sha256(about.encode()).digest()
-    return {"_id": identifier, "tenant": dirty.tenant, "hour": dirty.hour, "stamp": stamp, **group}
-
-
-def _to_rollup(row: Row) -> Rollup:
-    return Rollup(
-        hour=row["hour"].astimezone(UTC),
-        type=row["type"],
-        category=row["category"],
-        status=Status(row["status"]),
-        count=row["total"],
-        attempts=row["attempts"],
-        latencies={int(step): count for step, count in row["latencies"].items()},
-    )
+def _steps(start: datetime, end: datetime, width: timedelta) -> list[datetime]:
+    """The beginnings of the hours or days of a range."""
+    return [start + number * width for number in range(max(0, (end - start) // width))]

@@ -93,11 +93,23 @@ class HealthReport(Answer):
 
 def statistics_body(found: statistics.Statistics) -> dict[str, Any]:
     """Statistics as callers see them."""
+    # There may be tens of thousands of rows, of a thousand different times at most.
+    starts = {start: format_time(start) for start in {row.start for row in found.rows}}
     return {
         "from": format_time(found.query.start),
         "to": format_time(found.query.end),
         "bucket": found.query.bucket,
-        "rows": [asdict(row) | {"start": format_time(row.start)} for row in found.rows],
+        "rows": [
+            {
+                "start": starts[row.start],
+                "type": row.type,
+                "category": row.category,
+                # Plain text: the encoder takes five times as long over members of an enumeration.
+                "status": str(row.status),
+                "count": row.count,
+            }
+            for row in found.rows
+        ],
         "channels": [asdict(channel) for channel in found.channels],
     }
 
