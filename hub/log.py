@@ -61,6 +61,8 @@ def configure(level: str, form: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    # A broker that goes away is told of in our own words; the driver's traceback says nothing more.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
 
 
 def _add_correlation_id(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -48,7 +48,7 @@ def translated() -> Iterator[None]:
         if task is None or task.cancelling() > cancelling:
             raise
         raise BrokerAwayError from error
-    except (AMQPError, OSError, RuntimeError, EOFError, TimeoutError) as error:
+    except (AMQPError, OSError, RuntimeError, EOFError, TimeoutError, StopAsyncIteration) as error:
         raise BrokerAwayError(type(error).__name__) from error
 
 

@@ -126,13 +126,21 @@ class Notifications:
         access.require(principal, access.CLAIMS[target])
         if target is Status.READ:
             return await self.mark_read(principal, notification_id)
-        current = await self._load(principal, notification_id)
         allowed = [Status.FAILED] if target is Status.PENDING else sources(target)
-        changed = await self._store.change_status(current, target, allowed, REPORTED.get(target))
-        if changed is not None:
-            self._tell(changed)
-            return changed
-        return await self._already(principal, notification_id, target)
+        current = await self._load(principal, notification_id)
+        while True:
+            changed = await self._store.change_status(current, target, allowed, REPORTED.get(target))
+            if changed is not None:
+                self._tell(changed)
+                return changed
+            # Rests on somebody else's write, so it is read with majority.
+            current = await self._load(principal, notification_id, majority=True)
+            # Being pending was never claimed by anyone: only a failed notification may be made so.
+            if current.status is target and target is not Status.PENDING:
+                return current
+            if current.status not in allowed:
+                raise _illegal(current, target)
+            # It may be done by now: somebody moved it between the two looks.
 
     async def delete(self, principal: Principal, notification_id: str) -> None:
         """Deletes it for good, whatever its status; what waits is never sent. NOT_FOUND the second time."""
@@ -165,28 +173,20 @@ class Notifications:
         access.own(principal, found.user_id, "The notification")
         return found
 
-    async def _already(self, principal: Principal, notification_id: str, target: Status) -> Notification:
-        """The answer where the compare-and-set found nothing: it holds already, or it may not be.
-
-        Rests on somebody else's write, so it is read with majority.
-        """
-        current = await self._load(principal, notification_id, majority=True)
-        # Being pending was never claimed by anyone: only a failed notification may be made so.
-        if current.status is target and target is not Status.PENDING:
-            return current
-        raise _illegal(current, target)
-
     async def _mark(self, principal: Principal, notification_id: str, *, read: bool) -> Notification:
         access.allow(principal, Operation.MARK)
         current = await self._load(principal, notification_id)
-        changed = await self._store.mark(current, read=read)
-        if changed is not None:
-            self._tell(changed)
-            return changed
-        current = await self._load(principal, notification_id, majority=True)
-        if current.status not in READABLE:
-            raise _illegal(current, Status.READ)
-        return current
+        while True:
+            changed = await self._store.mark(current, read=read)
+            if changed is not None:
+                self._tell(changed)
+                return changed
+            current = await self._load(principal, notification_id, majority=True)
+            if current.status not in READABLE:
+                raise _illegal(current, Status.READ)
+            if (current.read_at is not None) is read:
+                return current
+            # Delivered between the two looks: it can be marked by now.
 
     def _tell(self, changed: Notification) -> None:
         self._announcer.announce([Change(changed.tenant, changed.user_id, changed.id)])

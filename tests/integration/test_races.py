@@ -1,0 +1,77 @@
+"""What happens between two looks of one operation: each was seen in a run of scripts/chaos, and is staged here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from pymongo import AsyncMongoClient
+
+from hub.domain.notifications import Fault, Notification
+from hub.domain.status import Status
+from hub.store.notifications import NotificationStore
+from tests.assembly import ME, TEMPORARY, Assembly, ScriptedChannel, Timing, assembled
+
+Meanwhile = Callable[[], Awaitable[object]]
+
+
+class Interrupted(NotificationStore):
+    """A store in which something happens right after the first compare-and-set that found nothing to do."""
+
+    def __init__(self, timing: Timing) -> None:
+        super().__init__(timing.periods)
+        self.meanwhile: list[Meanwhile] = []
+
+    async def mark(self, current: Notification, *, read: bool) -> Notification | None:
+        return await self._then(await super().mark(current, read=read))
+
+    async def change_status(
+        self, current: Notification, target: Status, allowed: Any, reason: Fault | None
+    ) -> Notification | None:
+        return await self._then(await super().change_status(current, target, allowed, reason))
+
+    async def _then(self, changed: Notification | None) -> Notification | None:
+        if changed is None and self.meanwhile:
+            await self.meanwhile.pop()()
+        return changed
+
+
+@pytest.fixture
+async def hub(mongo_url: str, run_id: str) -> AsyncIterator[Assembly]:
+    database = f"hub_test_{run_id}_races"
+    async with assembled(mongo_url, database, ScriptedChannel(), running="") as hub:
+        yield hub
+    async with AsyncMongoClient[dict[str, Any]](mongo_url) as client:
+        await client.drop_database(database)
+
+
+def interrupted(hub: Assembly, meanwhile: Meanwhile) -> None:
+    store = Interrupted(hub.timing)
+    store.meanwhile.append(meanwhile)
+    hub.notifications._store = store
+
+
+async def test_marked_in_the_moment_of_its_delivery_it_is_marked(hub: Assembly) -> None:
+    notification = await hub.created()
+    interrupted(hub, lambda: hub.delivery.deliver(notification.id))
+    answer = await hub.notifications.mark_read(ME, str(notification.id))
+    assert answer.read_at is not None
+    assert (await hub.get(notification)).read_at == answer.read_at
+
+
+async def test_cancelled_in_the_moment_its_attempt_failed_it_is_cancelled(hub: Assembly) -> None:
+    channel = hub.channels["in_app"]
+    channel.script.append(TEMPORARY)
+    channel.gate.clear()
+    notification = await hub.created()
+    delivering = hub.group.create_task(hub.delivery.deliver(notification.id))
+    await hub.comes_to(notification, Status.SENDING)
+
+    async def failed() -> None:
+        channel.gate.set()
+        await delivering
+
+    interrupted(hub, failed)
+    answer = await hub.notifications.update_status(ME, str(notification.id), Status.CANCELLED)
+    assert answer.status is Status.CANCELLED
