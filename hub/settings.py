@@ -210,10 +210,7 @@ class Settings(BaseSettings):
                 "HUB_RETENTION__SETTLED must be longer than HUB_RETENTION__IDEMPOTENCY_KEYS: a repeat would send again"
             )
             raise ValueError(msg)
-        listeners = [("HUB_HTTP__HOST", self.http.host), ("HUB_GRPC__HOST", self.grpc.host)]
-        if self.metrics.port is not None:
-            listeners.append(("HUB_METRICS__HOST", self.metrics.host))
-        for name, host in listeners:
+        for name, host in self._listeners.items():
             if not is_loopback(host) and not self.allow_anonymous and self.auth.keys_file is None:
                 msg = (
                     f"{name}={host} can be reached by others, and callers need no credentials: set HUB_AUTH__KEYS_FILE,"
@@ -248,8 +245,13 @@ class Settings(BaseSettings):
     @property
     def open_listeners(self) -> list[str]:
         """The addresses that others than this machine can reach."""
-        hosts = (self.http.host, self.grpc.host, self.metrics.host)
-        return sorted({host for host in hosts if not is_loopback(host)})
+        return sorted({host for host in self._listeners.values() if not is_loopback(host)})
+
+    @property
+    def _listeners(self) -> dict[str, str]:
+        """Every address that is listened on, by the variable that sets it."""
+        hosts = {"HUB_HTTP__HOST": self.http.host, "HUB_GRPC__HOST": self.grpc.host}
+        return hosts if self.metrics.port is None else {**hosts, "HUB_METRICS__HOST": self.metrics.host}
 
     @property
     def captures(self) -> bool:

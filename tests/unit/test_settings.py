@@ -207,6 +207,12 @@ class TestListenersBeyondLoopback:
         with pytest.raises(ConfigError, match=r"^HUB_METRICS__HOST=0\.0\.0\.0 can be reached by others"):
             load_settings()
 
+    def test_metrics_that_are_served_nowhere_can_be_reached_by_nobody(self, monkeypatch):
+        set_to(monkeypatch, MONGO__URL=MONGO, METRICS__HOST="0.0.0.0")
+        assert load_settings().open_listeners == []
+        set_to(monkeypatch, METRICS__PORT="9464", AUTH__KEYS_FILE="keys.json")
+        assert load_settings().open_listeners == ["0.0.0.0"]
+
     def test_or_the_explicit_word_that_none_are_needed(self, monkeypatch):
         set_to(monkeypatch, MONGO__URL=MONGO, HTTP__HOST="0.0.0.0", ALLOW_ANONYMOUS="true")
         assert load_settings().open_listeners == ["0.0.0.0"]
