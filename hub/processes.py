@@ -42,6 +42,9 @@ _UNREAD_MILLISECONDS = 25_000
 """A reader that never reads again is dropped after this, and can't hold up a shutdown."""
 _SOCKET_MESSAGE_BYTES = 256 * 1024
 _BACKLOG = 2048
+_ACCEPTS_PER_TURN = 64
+"""libuv accepts one connection of a listening socket in each turn of the loop: with turns of some milliseconds under load
+newcomers would wait for many seconds, probes among them."""
 
 
 class StartError(Exception):
@@ -231,7 +234,8 @@ async def _http_server(app: Asgi, listener: socket.socket, settings: Settings) -
     )
     server = _Server(config)
     async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve(sockets=[listener]))
+        listeners = [listener, *(listener.dup() for _ in range(_ACCEPTS_PER_TURN - 1))]
+        group.create_task(server.serve(sockets=listeners))
         await server.listening.wait()
         try:
             yield

@@ -177,7 +177,7 @@ class Settings(BaseSettings):
     """Touched while the event loop turns; `python -m hub.admin.liveness` looks at it, in containers of any role."""
     request_timeout: Seconds = timedelta(seconds=15)
     """Deadline of every operation; a gRPC client's own shortens it."""
-    in_flight_limit: int = Field(default=500, gt=0)
+    in_flight_limit: int = Field(default=512, gt=0)
     """What an API process has under way at most; beyond it requests are refused at once with OVERLOADED. A request, a call,
     an item of a gRPC stream and an operation on a socket count one, and one more for each KiB of their bodies. Probes and
     metrics are always answered. See docs/overload.md."""

@@ -9,7 +9,7 @@ from typing import Self
 
 from hub.domain.errors import HubError, Reason
 
-IN_FLIGHT_LIMIT = 500
+IN_FLIGHT_LIMIT = 512
 _KIB = 1024
 _LARGEST_SHARE = 4
 """A body of any size takes at most this part of all places, so that the largest batch still finds its own."""
@@ -67,6 +67,11 @@ class Admission:
         size = self.size_of(body_bytes)
         self.take(size)
         return Place(self, size)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether half of all places are taken: who can be held up instead of being refused should be."""
+        return 2 * self.under_way >= self._limit
 
     def size_of(self, body_bytes: int) -> int:
         """What a request with such a body counts."""

@@ -24,6 +24,7 @@ class Relay:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._waiting: defaultdict[Lane, list[UUID]] = defaultdict(list)
+        self._busy: set[Lane] = set()
         self._awake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -37,20 +38,26 @@ class Relay:
             self._awake.set()
 
     async def run(self) -> None:
-        """Publishes what was woken until cancelled. What gathers during one round trip leaves in the next."""
-        while True:
-            await self._awake.wait()
-            self._awake.clear()
-            waiting, self._waiting = self._waiting, defaultdict(list)
-            async with asyncio.TaskGroup() as group:
-                for lane, ids in waiting.items():
-                    group.create_task(self._publish(lane, ids))
-            if not self._waiting:
-                self._idle.set()
+        """Publishes what was woken until cancelled. Each lane goes its own pace: a full one holds up no other."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._awake.wait()
+                self._awake.clear()
+                for lane in self._waiting.keys() - self._busy:
+                    self._busy.add(lane)
+                    group.create_task(self._hand_over(lane))
 
     async def flush(self) -> None:
         """Waits until everything woken so far was handed over or dropped."""
         await self._idle.wait()
+
+    async def _hand_over(self, lane: Lane) -> None:
+        """Until nothing of the lane waits. What gathers during one round trip leaves in the next."""
+        while ids := self._waiting.pop(lane, None):
+            await self._publish(lane, ids)
+        self._busy.discard(lane)
+        if not self._busy and not self._waiting:
+            self._idle.set()
 
     async def _publish(self, lane: Lane, ids: list[UUID]) -> None:
         try:

@@ -28,7 +28,12 @@ from tests.hub_process import RunningHub, running_hub
 from tests.waiting import until
 
 LIMIT = 8
-COMMAND = {"user_id": "crowd", "title": "Welcome!", "message": "Welcome to our platform", "type": "in_app"}
+COMMAND: dict[str, Any] = {
+    "user_id": "crowd",
+    "title": "Welcome!",
+    "message": "Welcome to our platform",
+    "type": "in_app",
+}
 CREATE = "mutation ($input: CreateNotificationInput!) { createNotification(input: $input) { notification { id } } }"
 INPUT = {"userId": "crowd", "title": "Welcome!", "message": "Welcome to our platform", "type": "in_app"}
 LARGE = {**COMMAND, "metadata": {"filling": "x" * 4096}}
@@ -162,7 +167,8 @@ async def test_probes_and_metrics_answer_all_the_same(
     async with crowd(small, client):
         for path in ("/livez", "/readyz", "/metrics"):
             assert (await client.get(path)).status_code == 200
-        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        answer = await stub.Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
     assert "hub_requests_refused_total" in (await client.get("/metrics")).text
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pymongo import AsyncMongoClient
 
+from hub.core.addresses import Addresses
+from hub.core.delivery import Clocks, Delivery
+from hub.domain.errors import HubError, Reason
 from hub.domain.notifications import Fault, Notification
 from hub.domain.status import Status
+from hub.domain.times import now
 from hub.store.notifications import NotificationStore
+from hub.store.users import UserStore
+from hub.store.work import Record, WorkStore
 from tests.assembly import ME, TEMPORARY, Assembly, ScriptedChannel, Timing, assembled
 
 Meanwhile = Callable[[], Awaitable[object]]
@@ -35,6 +43,19 @@ class Interrupted(NotificationStore):
         if changed is None and self.meanwhile:
             await self.meanwhile.pop()()
         return changed
+
+
+class Flaky(WorkStore):
+    """A store that takes claims, and is away for a while when their outcome is to be written."""
+
+    def __init__(self, timing: Timing, seconds: float) -> None:
+        super().__init__(timing.periods)
+        self._back_at = time.monotonic() + seconds
+
+    async def record_many(self, records: Sequence[Record]) -> list[bool]:
+        if time.monotonic() < self._back_at:
+            raise HubError(Reason.STORE_UNREACHABLE, "away")
+        return await super().record_many(records)
 
 
 @pytest.fixture
@@ -75,3 +96,15 @@ async def test_cancelled_in_the_moment_its_attempt_failed_it_is_cancelled(hub: A
     interrupted(hub, failed)
     answer = await hub.notifications.update_status(ME, str(notification.id), Status.CANCELLED)
     assert answer.status is Status.CANCELLED
+
+
+async def test_the_outcome_of_an_attempt_outlasts_a_store_that_is_away(hub: Assembly) -> None:
+    lease = timedelta(seconds=1)
+    delivery = Delivery(
+        Flaky(hub.timing, lease.total_seconds() * 2), dict(hub.channels), Addresses(UserStore(hub.timing.periods), {}, None),
+        hub.announcements, hub.graves, hub.metrics, Clocks(now, lambda: 0.5), lease,
+    )  # fmt: skip
+    notification = await hub.created()
+    await delivery.deliver(notification.id)
+    found = await hub.get(notification)
+    assert (found.status, [attempt.outcome for attempt in found.attempts]) == (Status.DELIVERED, ["delivered"])

@@ -49,3 +49,12 @@ async def test_a_liveness_file_that_cant_be_written(tmp_path):
     code, said = await run_with(tmp_path, HUB_LIVENESS_FILE=str(tmp_path / "nowhere" / "alive"))
     assert code == 2
     assert said == f"hub: HUB_LIVENESS_FILE: can't write {tmp_path}/nowhere/alive (No such file or directory)"
+
+
+async def test_a_store_that_is_away(tmp_path):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"mongodb://127.0.0.1:{nobody.getsockname()[1]}/?directConnection=true"
+        code, said = await run_with(tmp_path, HUB_MONGO__URL=url, HUB_MONGO__TIMEOUT="1", HUB_DEV__CAPTURE="true")
+    assert code == 2
+    assert said == "hub: HUB_MONGO__URL: the store can't be reached"

@@ -46,6 +46,7 @@ from hub.transports.graphql.wire import (
     dump_json,
     ranked,
 )
+from hub.transports.refusing import unhurried
 
 log = get_logger(__name__)
 
@@ -97,7 +98,8 @@ class HttpEndpoint:
             response.headers[CORRELATION_HEADER] = identifier
             response.headers.setdefault("Cache-Control", "no-store")
             response.headers["Vary"] = "Accept"
-            await response(scope, receive, send)
+            refused = response.status_code == STATUS[Code.UNAVAILABLE] and not hasattr(request.state, "place")
+            await response(scope, receive, unhurried(send) if refused else send)
 
     async def _answer(self, request: Request) -> Response:
         """Every answer is well-formed, whatever happened."""

@@ -132,7 +132,7 @@ class Calls:
                 try:
                     # Whoever may not call at all is told so once, before anything is read.
                     await principal_of(context)
-                    await Exchange(context, answer, self._streams).run()
+                    await Exchange(context, answer, self._streams, self._admission).run()
                 except Exception as error:  # noqa: BLE001 - every error is answered in the catalogue's words
                     await abort(context, to_hub_error(error, method.full_name), identifier)
                 context.set_trailing_metadata(((CORRELATION_ID, identifier),))

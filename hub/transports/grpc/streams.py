@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
+from hub.core.admission import Admission
 from hub.domain.errors import HubError, Reason
 from hub.transports.grpc.auth import Context
 
@@ -54,12 +55,19 @@ class Exchange:
     """A stream of items, each answered by itself as soon as it is done; `answer` raises nothing."""
 
     def __init__(
-        self, context: Context, answer: Callable[[int, Any], Awaitable[Message]], streams: OpenStreams
+        self,
+        context: Context,
+        answer: Callable[[int, Any], Awaitable[Message]],
+        streams: OpenStreams,
+        admission: Admission,
     ) -> None:
         self._context = context
         self._answer = answer
         self._streams = streams
+        self._admission = admission
         self._room = asyncio.Semaphore(MOST_UNDER_WAY)
+        self._under_way = 0
+        self._one_done = asyncio.Event()
         # grpc takes one message at a time.
         self._writing = asyncio.Lock()
 
@@ -77,20 +85,30 @@ class Exchange:
         for index in itertools.count():
             try:
                 async with self._streams.member():
-                    await self._room.acquire()
+                    await self._until_room()
                     request = await self._context.read()
             except HubError as error:
                 return error
             if request is grpc.aio.EOF:
                 break
+            self._under_way += 1
             group.create_task(self._exchange(index, request))
         return None
+
+    async def _until_room(self) -> None:
+        """Until another item may be read. Where others want the places too, a stream goes on with one at a time."""
+        await self._room.acquire()
+        while self._under_way and self._admission.crowded:
+            self._one_done.clear()
+            await self._one_done.wait()
 
     async def _exchange(self, index: int, request: Any) -> None:
         # An answer that is not taken keeps its room: a caller who does not read is not read either.
         response = await self._answer(index, request)
         async with self._writing:
             await self._context.write(response)
+        self._under_way -= 1
+        self._one_done.set()
         self._room.release()
 
 

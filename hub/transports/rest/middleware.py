@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.core.admission import Admission, declared_bytes
 from hub.domain.errors import HubError, internal
 from hub.log import correlated, get_logger
+from hub.transports.refusing import unhurried
 from hub.transports.rest.errors import problem
 
 CORRELATION_HEADER = "X-Correlation-Id"
@@ -74,7 +75,7 @@ class Admitted:
         try:
             place = self._admission.enter(declared)
         except HubError as error:
-            await problem(error)(scope, receive, send)
+            await problem(error)(scope, receive, unhurried(send))
             return
         read = 0
 

@@ -1,0 +1,98 @@
+"""What a server that fails in the middle says to us, as real servers say it: mongod's own fault injection."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import AsyncMongoClient
+
+from hub.domain.errors import HubError, Reason
+from hub.domain.status import Status
+from tests.assembly import PERMANENT, Assembly, Timing, assembled
+from tests.servers import MongoServer
+from tests.waiting import until
+
+DATABASE = "hub_refusals"
+TIMING = Timing(lease=timedelta(seconds=60), store_timeout=timedelta(seconds=2))
+
+
+class FaultyMongo(MongoServer):
+    """A server that can be told what to answer."""
+
+    def _argv(self, binary: Path) -> list[str]:
+        return [*super()._argv(binary), "--setParameter", "enableTestCommands=1"]
+
+    @asynccontextmanager
+    async def failing(self, *commands: str, times: int | None = None, **how: Any) -> AsyncIterator[None]:
+        """Commands of the hub fail like this, the next so many times or as long as the block lasts."""
+        mode: Any = "alwaysOn" if times is None else {"times": times}
+        data = {"failCommands": list(commands), "appName": "hub", **how}
+        async with AsyncMongoClient[dict[str, Any]](self.url) as client:
+            await client.admin.command("configureFailPoint", "failCommand", mode=mode, data=data)
+            try:
+                yield
+            finally:
+                await client.admin.command("configureFailPoint", "failCommand", mode="off")
+
+
+@pytest.fixture(scope="module")
+async def server() -> AsyncIterator[FaultyMongo]:
+    async with FaultyMongo() as mongo:
+        yield mongo
+
+
+@pytest.fixture
+async def hub(server: FaultyMongo) -> AsyncIterator[Assembly]:
+    async with assembled(server.url, DATABASE, timing=TIMING) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        (43, "CursorNotFound"),
+        (134, "ReadConcernMajorityNotAvailableYet"),
+        (175, "QueryPlanKilled"),
+        (237, "CursorKilled"),
+        (11601, "Interrupted"),
+        (189, "PrimarySteppedDown"),
+        (14031, "OutOfDiskSpace"),
+    ],
+)
+async def test_what_a_failover_or_a_full_disk_says_passes(
+    server: FaultyMongo, hub: Assembly, code: int, name: str
+) -> None:
+    async with server.failing("find", errorCode=code):
+        with pytest.raises(HubError) as refused:
+            await hub.list_of()
+    assert refused.value.reason is Reason.STORE_UNREACHABLE, name
+    assert refused.value.retry_after is not None
+
+
+async def test_a_claim_whose_answer_was_lost_is_still_ours(server: FaultyMongo, hub: Assembly) -> None:
+    """A primary that goes away in the midst of it: the claim is set, and nobody knows. It must not lie until it lapses."""
+    async with server.failing("update", times=1, writeConcernError={"code": 91, "errmsg": "shutting down"}):
+        seen = await hub.comes_to(await hub.created(), Status.DELIVERED)
+    assert len(seen.attempts) == 1
+    assert len(hub.channels["in_app"].begun) == 1
+
+
+async def test_a_record_of_which_nobody_knows_how_many_copies_there_are_is_written_again(
+    server: FaultyMongo, hub: Assembly
+) -> None:
+    """Otherwise nobody would be told of it, and of what failed no dead letter would be made."""
+    channel = hub.channels["in_app"]
+    channel.script.append(PERMANENT)
+    channel.gate.clear()
+    notification = await hub.created()
+    await until(lambda: bool(channel.begun))
+    async with server.failing("update", times=1, writeConcernError={"code": 100, "errmsg": "not enough members"}):
+        channel.gate.set()
+        seen = await hub.comes_to(notification, Status.FAILED)
+        await until(lambda: [letter.notification_id for letter in hub.graves.letters] == [notification.id])
+    assert len(seen.attempts) == 1
