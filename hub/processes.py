@@ -22,13 +22,14 @@ from hub.core.credentials import bearer
 from hub.core.tasks import ended
 from hub.dev import outbox
 from hub.dev.demo import run_demo
-from hub.domain.errors import HubError
 from hub.domain.principals import Scope
 from hub.log import get_logger
 from hub.settings import Role, Settings, own_address
 from hub.transports.graphql import app as graphql_app
 from hub.transports.grpc import app as grpc_app
 from hub.transports.rest import app as rest_app
+from hub.transports.rest import errors as rest_errors
+from hub.transports.rest.middleware import Correlation
 from hub.web import metrics as metrics_page
 from hub.web import pages
 from hub.web.about import About
@@ -190,14 +191,11 @@ async def _metrics_server(hub: Hub, settings: Settings) -> AsyncIterator[None]:
 
 
 def _metrics(hub: Hub) -> Asgi:
-    def allow(authorization: str | None) -> str | None:
-        try:
-            require(hub.core.credentials.authenticate(bearer(authorization)), Scope.ADMIN)
-        except HubError as error:
-            return error.message
-        return None
+    def admit(authorization: str | None) -> None:
+        require(hub.core.credentials.authenticate(bearer(authorization)), Scope.ADMIN)
 
-    return metrics_page.app(hub.metrics.exposition, CONTENT_TYPE, allow)
+    # Refusals look as they do in REST, also where a process has no REST of its own.
+    return Correlation(metrics_page.app(hub.metrics.exposition, CONTENT_TYPE, admit, rest_errors.problem))
 
 
 def _pages(hub: Hub, settings: Settings, grpc_port: int) -> dict[str, Asgi]:

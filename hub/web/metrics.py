@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
+from hub.domain.errors import HubError
 from hub.web.site import Asgi, Receive, Scope, Send
 
-Allow = Callable[[str | None], str | None]
-"""Given the `Authorization` header: None, or the sentence of a refusal."""
+Admit = Callable[[str | None], None]
+"""Given the `Authorization` header; raises a `HubError` where the caller may not see them."""
+Refusal = Callable[[HubError], Asgi]
+"""How refusals look over HTTP: not for this page to say."""
 
 
-def app(exposition: Callable[[], bytes], content_type: str, allow: Allow) -> Asgi:
+def app(exposition: Callable[[], bytes], content_type: str, admit: Admit, refusal: Refusal) -> Asgi:
     """Answers GET and HEAD with the present values."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        del receive
-        headers = dict(scope["headers"])
-        refusal = allow(headers.get(b"authorization", b"").decode("latin-1") or None)
-        if refusal is None:
-            status, kind, body = 200, content_type, exposition()
-        else:
-            problem = {"title": "Unauthenticated", "status": 401, "detail": refusal, "code": "UNAUTHENTICATED"}
-            status, kind, body = 401, "application/problem+json", json.dumps(problem).encode()
-        fields = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
-        if refusal is not None:
-            fields.append((b"www-authenticate", b"Bearer"))
-        await send({"type": "http.response.start", "status": status, "headers": fields})
+        try:
+            admit(_authorization(scope))
+        except HubError as error:
+            await refusal(error)(scope, receive, send)
+            return
+        body = exposition()
+        fields = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     return answer
+
+
+def _authorization(scope: Scope) -> str | None:
+    # Two headers are one with a comma (RFC 9110, section 5.3), which is nobody's key: none of them is picked out.
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    return b", ".join(given).decode("latin-1") or None

@@ -130,11 +130,39 @@ async def test_a_socket_without_a_key_is_closed_for_good(locked: RunningHub) -> 
     assert closed.value.rcvd.code == 4401
 
 
+@pytest.mark.parametrize(
+    ("who", "status", "reason", "metadata"),
+    [
+        ("nobody", 401, "UNAUTHENTICATED", {}),
+        ("stranger", 401, "UNAUTHENTICATED", {}),
+        ("reader", 403, "PERMISSION_DENIED", {"scope": "admin"}),
+    ],
+)
+async def test_metrics_are_refused_as_operations_are(
+    locked: RunningHub, who: str, status: int, reason: str, metadata: dict[str, str]
+) -> None:
+    key = KEYS[who][0] if who in KEYS else "hub_test_0_x"
+    headers = {"X-Correlation-Id": "mine-1"} | ({} if who == "nobody" else {"Authorization": f"Bearer {key}"})
+    async with httpx2.AsyncClient(base_url=locked.base_url, headers=headers) as client:
+        answer = await client.get("/metrics")
+        head = await client.head("/metrics")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
+    problem = answer.json()
+    assert (problem["status"], problem["code"], problem["reason"]) == (status, reason, reason)
+    assert (problem["metadata"], problem["violations"]) == (metadata, [])
+    assert problem["correlation_id"] == answer.headers["X-Correlation-Id"] == "mine-1"
+    assert answer.headers.get("WWW-Authenticate") == ("Bearer" if status == 401 else None)
+    assert (head.status_code, head.content) == (status, b"")
+
+
 async def test_metrics_and_probes(locked: RunningHub) -> None:
     key = KEYS["ours"][0]
     async with httpx2.AsyncClient(base_url=locked.base_url) as client:
         assert (await client.get("/metrics")).status_code == 401
         answer = await client.get("/metrics", headers={"Authorization": f"Bearer {key}"})
         assert (answer.status_code, "hub_notifications_accepted_total" in answer.text) == (200, True)
+        both = [("Authorization", f"Bearer {key}"), ("Authorization", "Bearer x")]
+        # Two keys are nobody's, whichever comes last.
+        assert [(await client.get("/metrics", headers=h)).status_code for h in (both, both[::-1])] == [401, 401]
         assert (await client.get("/livez")).status_code == (await client.get("/readyz")).status_code == 200
     assert key not in locked.processes["all"].log_text()
