@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import stamina.instrumentation
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
@@ -63,6 +64,8 @@ def configure(level: str, form: str) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     # A broker that goes away is told of in our own words; the driver's traceback says nothing more.
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+    # Nor does a line for each wait before a next try: whatever is tried again says itself what went wrong.
+    stamina.instrumentation.set_on_retry_hooks([])
 
 
 def _add_correlation_id(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -150,7 +150,7 @@ class Delivery:
         return self._decide(claim, channel, outcome, claim.started_at)
 
     async def _record(self, records: Sequence[Record]) -> None:
-        """Writes what became of claims; a store that is away is asked again while the lease lasts."""
+        """Writes what became of claims; a store that is away is asked again until it says who has them now."""
         written = await asyncio.gather(*(self._write(record) for record in records))
         kept = [record for record, good in zip(records, written, strict=True) if good]
         self._announce([record.claim for record in kept])
@@ -159,10 +159,13 @@ class Delivery:
             self._bury(record)
 
     async def _write(self, record: Record) -> bool:
+        # Without end: what was sent and is not on record is sent again by somebody else. The fence, not a clock, tells
+        # when it is too late. Often, so that we come before the sweep once the store is back.
         attempts = stamina.retry_context(
-            on=_store_away, attempts=None, timeout=self._lease.total_seconds() / 2, wait_initial=0.1, wait_max=2.0
+            on=_store_away, attempts=None, timeout=None, wait_initial=0.1, wait_max=0.5, wait_jitter=0.1
         )
         async for attempt in attempts:
+            checkpoint()
             with attempt:
                 if await self._records.add(record):
                     return True
