@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
@@ -14,6 +16,7 @@ _KIB = 1024
 _LARGEST_SHARE = 4
 """A body of any size takes at most this part of all places, so that the largest batch still finds its own."""
 _COME_BACK = timedelta(seconds=1)
+_BEGINNINGS_PER_TURN = 4
 
 
 def _nothing() -> None:
@@ -26,6 +29,10 @@ class Place:
     def __init__(self, admission: Admission, size: int) -> None:
         self._admission = admission
         self._size = size
+
+    async def turn(self) -> None:
+        """Waits, where many begin in the same moment, until it is this one's turn."""
+        await self._admission.turns.wait()
 
     def grow(self, body_bytes: int) -> None:
         """The body has turned out to be this large. Raises OVERLOADED if that is more than there is room for."""
@@ -49,6 +56,45 @@ class Place:
         self.leave()
 
 
+class Turns:
+    """Lets a few begin in each turn of the event loop, in the order in which they came.
+
+    All that is ready in a turn is done before the next one. If a few hundred requests began together, they would also go
+    on together, and each of their turns would hold up all else for a good part of a second: calls of gRPC and new
+    connections, of which libuv and grpc take in one or a few a turn, confirms of the broker, probes.
+    """
+
+    def __init__(self, at_once: int = _BEGINNINGS_PER_TURN) -> None:
+        self._at_once = at_once
+        self._left = at_once
+        self._counting = False
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def wait(self) -> None:
+        """Returns at once unless others have begun in this very turn."""
+        if not self._counting:
+            self._counting = True
+            asyncio.get_running_loop().call_soon(self._next)
+        if self._left > 0 and not self._waiting:
+            self._left -= 1
+            return
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future
+
+    def _next(self) -> None:
+        self._left = self._at_once
+        while self._waiting and self._left > 0:
+            future = self._waiting.popleft()
+            # Who was cancelled meanwhile takes nobody's turn.
+            if not future.done():
+                future.set_result(None)
+                self._left -= 1
+        self._counting = self._left < self._at_once
+        if self._counting:
+            asyncio.get_running_loop().call_soon(self._next)
+
+
 class Admission:
     """Counts what is under way: one for a request, and one more for each KiB of its body.
 
@@ -61,6 +107,7 @@ class Admission:
         self._largest = max(1, limit // _LARGEST_SHARE)
         self._on_refusal = on_refusal
         self.under_way = 0
+        self.turns = Turns()
 
     def enter(self, body_bytes: int = 0) -> Place:
         """A place until the `with` block ends. Raises OVERLOADED if there is none: nothing was done, nothing accepted."""

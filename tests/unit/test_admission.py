@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 import pytest
 
-from hub.core.admission import Admission, declared_bytes
+from hub.core.admission import Admission, Turns, declared_bytes
 from hub.domain.errors import HubError, Reason
 
 KIB = 1024
@@ -86,3 +87,55 @@ def test_refusals_are_counted():
 )
 def test_what_a_body_declares(declared: str | None, size: int):
     assert declared_bytes(declared) == size
+
+
+async def begun_by_turn(turns: Turns, count: int) -> list[int]:
+    """How many of so many have begun after each turn of the loop."""
+    begun = 0
+
+    async def one() -> None:
+        nonlocal begun
+        await turns.wait()
+        begun += 1
+
+    seen = []
+    async with asyncio.TaskGroup() as group:
+        for _ in range(count):
+            group.create_task(one())
+        while begun < count:
+            await asyncio.sleep(0)
+            seen.append(begun)
+    return seen
+
+
+async def test_a_lone_caller_waits_for_nothing():
+    turns = Turns(4)
+    for _ in range(3):
+        waiting = turns.wait()
+        with pytest.raises(StopIteration):
+            waiting.send(None)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+async def test_many_begin_a_few_in_each_turn():
+    seen = await begun_by_turn(Turns(4), 20)
+    steps = [after - before for before, after in zip([0, *seen], seen, strict=False)]
+    assert max(steps) <= 4
+    assert len(seen) <= 12
+
+
+async def test_each_in_the_order_of_coming_and_who_gives_up_takes_no_turn():
+    turns, order = Turns(1), list[int]()
+
+    async def one(number: int) -> None:
+        await turns.wait()
+        order.append(number)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(number)) for number in range(6)]
+        await asyncio.sleep(0)
+        tasks[3].cancel()
+    assert order == [0, 1, 2, 4, 5]
+    # And when all is quiet again it begins anew.
+    assert await begun_by_turn(turns, 3)

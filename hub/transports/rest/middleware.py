@@ -93,6 +93,7 @@ class Admitted:
             await send(message)
 
         with place:
+            await place.turn()
             await self._app(scope, receive if declared else counted, leaving)
 
 
