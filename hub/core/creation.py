@@ -20,6 +20,7 @@ from hub.domain.ids import new_id, time_of
 from hub.domain.notifications import NewNotification, Notification
 from hub.domain.status import Status
 from hub.domain.times import format_time, now
+from hub.store.client import unreachable
 from hub.store.keys import KeyStore, Reservation
 from hub.store.notifications import NotificationStore
 
@@ -180,9 +181,12 @@ class Creation:
     async def _present(self, tenant: str, notification_id: UUID) -> Notification:
         """The present state of what this call did not write, as a majority has it."""
         found = await self._store.get(tenant, notification_id, majority=True)
-        if found is None:
-            raise not_found("The notification of this idempotency key was deleted: it")
-        return found
+        if found is not None:
+            return found
+        if await self._store.get(tenant, notification_id, majority=True, deleted=True) is None:
+            # The insert has met it, or the caller has seen it: a new primary does not know yet what a majority has.
+            raise unreachable(LookupError("not yet seen by a majority"))
+        raise not_found("The notification of this idempotency key was deleted: it")
 
     def _wake(self, notification: Notification) -> None:
         self._observer.accepted(notification)

@@ -16,6 +16,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import (
     AutoReconnect,
+    BulkWriteError,
     ConfigurationError,
     ExecutionTimeout,
     InvalidURI,
@@ -36,6 +37,10 @@ Rows = AsyncCollection[Row]
 
 log = get_logger(__name__)
 MAJORITY = ReadConcern("majority")
+_WATCHFUL = {"connectTimeoutMS": 3000, "heartbeatFrequencyMS": 2000}
+"""A server that goes silent is noticed after five seconds, not thirty, and what waits for it goes to its successor."""
+_SELECTION_SECONDS = 5.0
+"""How long a command waits for a primary: with the one that it queues behind, well within a request's deadline."""
 _ID_INDEX = "_id_"
 
 
@@ -83,18 +88,18 @@ async def open_store(
     Without `build_indexes` nothing is written.
     """
     check_url(url)
+    common: dict[str, Any] = {"tz_aware": True, "uuidRepresentation": "standard", **_unless_given(url, _WATCHFUL)}
+    patience: dict[str, Any] = _unless_given(url, {"serverSelectionTimeoutMS": int(_SELECTION_SECONDS * 1000)})
     client: AsyncMongoClient[Row] = AsyncMongoClient(
         url,
-        tz_aware=True,
-        uuidRepresentation="standard",
         timeoutMS=int(command_timeout.total_seconds() * 1000),
         w="majority",
         journal=True,
         appname="hub",
+        **common,
+        **patience,
     )
-    idle: AsyncMongoClient[Row] = AsyncMongoClient(
-        url, tz_aware=True, uuidRepresentation="standard", appname="hub-live"
-    )
+    idle: AsyncMongoClient[Row] = AsyncMongoClient(url, appname="hub-live", **common)
     try:
         db = client.get_database(database, write_concern=WriteConcern(w="majority", j=True))
         with translated():
@@ -105,6 +110,12 @@ async def open_store(
     finally:
         await idle.close()
         await client.close()
+
+
+def _unless_given(url: str, defaults: dict[str, int]) -> dict[str, int]:
+    """Those options that the URL does not set itself."""
+    given = {name.lower() for name in parse_uri(url, validate=False, warn=False)["options"]}
+    return {name: value for name, value in defaults.items() if name.lower() not in given}
 
 
 def with_majority(rows: Rows) -> Rows:
@@ -127,13 +138,20 @@ def translated() -> Iterator[None]:
     except (AutoReconnect, NetworkTimeout, ExecutionTimeout, WTimeoutError) as error:
         raise unreachable(error) from error
     except OperationFailure as error:
-        if error.timeout or error.code in _PASSING:
+        if error.timeout or _passes(error):
             raise unreachable(error) from error
         raise
     except PyMongoError as error:
         if error.timeout:
             raise unreachable(error) from error
         raise
+
+
+def _passes(error: OperationFailure) -> bool:
+    """Whether the next try may end better."""
+    # Written, but nobody knows by how many: nothing that a single item could be told apart by.
+    unsure = isinstance(error, BulkWriteError) and error.details.get("writeConcernErrors")
+    return bool(unsure) or error.code in _PASSING
 
 
 def unreachable(error: Exception) -> HubError:
@@ -146,7 +164,9 @@ def unreachable(error: Exception) -> HubError:
     )
 
 
-# Not primary, shutting down, stepping down, write concern not satisfied in time, out of disk space.
+# Not primary, shutting down, stepping down, write concern not satisfied in time, out of disk space; reads that such a
+# moment interrupts: cursor gone or killed, plan killed, no majority known yet, interrupted.
 _PASSING = frozenset(
-    {6, 7, 64, 79, 89, 91, 100, 133, 189, 262, 317, 358, 9001, 10107, 11600, 11602, 13435, 13436, 14031}
+    {6, 7, 43, 64, 79, 89, 91, 100, 133, 134, 175, 189, 237, 262, 317, 358}
+    | {9001, 10107, 11600, 11601, 11602, 13435, 13436, 14031}
 )

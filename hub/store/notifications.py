@@ -102,9 +102,6 @@ class NotificationStore:
 
 def bulk_results(error: BulkWriteError, count: int) -> list[bool | Exception]:
     """Each item's own result of an unordered insert: True written, False its id exists, or what went wrong."""
-    if error.details.get("writeConcernErrors"):
-        # Nobody knows how many copies have it: certain for none of them.
-        return [unreachable(error)] * count
     results: list[bool | Exception] = [True] * count
     for failure in error.details["writeErrors"]:
         duplicate = failure.get("code") == _DUPLICATE_KEY

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from pymongo import UpdateOne
 
+from hub.domain.errors import HubError
 from hub.domain.notifications import Attempt, Notification
 from hub.domain.retry import Budget, Decision
 from hub.domain.status import Status, sources
@@ -56,6 +57,15 @@ class WorkStore:
         An id that stands twice is claimed once.
         """
         token = uuid4()
+        try:
+            claims = await self._claim(notification_ids, token)
+        except HubError:
+            # A primary that went away may have set the claim and not said so. Asked again under the same token it is
+            # ours, and does not lie until its lease runs out.
+            claims = await self._claim(notification_ids, token, again=True)
+        return [claims.pop(notification_id, None) for notification_id in notification_ids]
+
+    async def _claim(self, notification_ids: Sequence[UUID], token: UUID, *, again: bool = False) -> dict[UUID, Claim]:
         query: Row = {
             "_id": {"$in": list(dict.fromkeys(notification_ids))},
             "status": {"$in": [status.value for status in sources(Status.SENDING)]},
@@ -77,11 +87,10 @@ class WorkStore:
         }
         with translated():
             result = await self._rows.update_many(query, changed(fields))
-            if not result.modified_count:
-                return [None] * len(notification_ids)
+            if not (result.modified_count or again):
+                return {}
             found = self._rows.find({"_id": query["_id"], "claim.token": token})
-            claims = {row["_id"]: to_claim(row) async for row in found}
-        return [claims.pop(notification_id, None) for notification_id in notification_ids]
+            return {row["_id"]: to_claim(row) async for row in found}
 
     async def record_many(self, records: Sequence[Record]) -> list[bool]:
         """Writes what became of claims; False where the lease was lost and somebody else has written since.

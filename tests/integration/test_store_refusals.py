@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tests.servers import MongoServer
 from tests.waiting import until
 
 DATABASE = "hub_refusals"
-TIMING = Timing(lease=timedelta(seconds=60), store_timeout=timedelta(seconds=2))
+TIMING = Timing(lease=timedelta(seconds=60))
 
 
 class FaultyMongo(MongoServer):
@@ -52,6 +53,14 @@ async def hub(server: FaultyMongo) -> AsyncIterator[Assembly]:
         yield made
 
 
+@pytest.fixture
+async def impatient(server: FaultyMongo) -> AsyncIterator[Assembly]:
+    """What the driver itself tries again, it does not try for long."""
+    timing = replace(TIMING, store_timeout=timedelta(seconds=1))
+    async with assembled(server.url, DATABASE, timing=timing, running="") as made:
+        yield made
+
+
 @pytest.mark.parametrize(
     ("code", "name"),
     [
@@ -65,11 +74,11 @@ async def hub(server: FaultyMongo) -> AsyncIterator[Assembly]:
     ],
 )
 async def test_what_a_failover_or_a_full_disk_says_passes(
-    server: FaultyMongo, hub: Assembly, code: int, name: str
+    server: FaultyMongo, impatient: Assembly, code: int, name: str
 ) -> None:
     async with server.failing("find", errorCode=code):
         with pytest.raises(HubError) as refused:
-            await hub.list_of()
+            await impatient.list_of()
     assert refused.value.reason is Reason.STORE_UNREACHABLE, name
     assert refused.value.retry_after is not None
 
