@@ -11,18 +11,24 @@ import uvloop
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from hub import log
+from hub.admin.doctor import Options, examine
 from hub.admin.keys import new_key
 from hub.admin.migrate import migrate
+from hub.admin.report import Report
 from hub.channels.registry import build_channels, describe
 from hub.dev.capture import Capture
+from hub.domain.errors import HubError, Reason
 from hub.domain.principals import Scope
 from hub.processes import Ports, StartError, run
 from hub.settings import Role, Settings, env_name, own_address, secrets_dir
 from hub.store.client import check_url
 from hub.store.embedded import EmbeddedMongodError
+from hub.store.examination.opening import ExaminationError
 from hub.transports.graphql.export import sdl
 from hub.transports.rest.export import openapi_json
 
+EXIT_FINDINGS = 1
+"""The doctor found something that is still wrong."""
 EXIT_REFUSED = 2
 """The configuration is wrong, or what the hub needs can't be had."""
 
@@ -54,6 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(options)
     except (StartError, EmbeddedMongodError, ConfigError, ValueError) as error:
         sys.stderr.write(f"hub: {error}\n")
+        return EXIT_REFUSED
+    except HubError as error:
+        # Whoever supervises the process tries again: there is nothing to be served without it.
+        if error.reason is not Reason.STORE_UNREACHABLE:
+            raise
+        sys.stderr.write("hub: HUB_MONGO__URL: the store can't be reached\n")
         return EXIT_REFUSED
     except ExceptionGroup as group:
         # What refuses in the middle of a start comes wrapped by the task groups around it.
@@ -176,6 +188,26 @@ def _migrate(_options: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(options: argparse.Namespace) -> int:
+    settings = load_settings()
+    log.configure("error", settings.log.format)
+    report = Report(options.examples, options.repair)
+    refusal = None
+    try:
+        uvloop.run(examine(settings, Options(options.repair, options.examples), report, sys.stderr))
+    except ExaminationError as error:
+        refusal = str(error)
+    except KeyboardInterrupt:
+        refusal = "interrupted"
+    if report.scanned:
+        # Also where it came to no end: what was repaired is told.
+        sys.stdout.write((report.to_json() if options.json else "\n".join(report.lines())) + "\n")
+    if refusal is not None:
+        sys.stderr.write(f"hub: {refusal}\n")
+        return EXIT_REFUSED
+    return EXIT_FINDINGS if report.unsettled else 0
+
+
 def _new_key(options: argparse.Namespace) -> int:
     try:
         scopes = [Scope(scope) for scope in options.scopes.split(",")]
@@ -203,6 +235,13 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check_config)
     upgrade = commands.add_parser("migrate", help="build the indexes this version needs; never drops one")
     upgrade.set_defaults(command=_migrate)
+    doctor = commands.add_parser("doctor", help="examine the store, explain what is wrong, repair it on request")
+    doctor.add_argument("--repair", action="store_true", help="repair what is safe to repair (default: change nothing)")
+    doctor.add_argument("--json", action="store_true", help="report for machines")
+    doctor.add_argument(
+        "--examples", type=int, default=5, choices=range(101), metavar="N", help="ids to show of each kind (default: 5)"
+    )
+    doctor.set_defaults(command=_doctor)
     keys = commands.add_parser("keys", help="make keys for callers").add_subparsers(required=True, metavar="COMMAND")
     new = keys.add_parser("new", help="a new key, shown once, and its entry for HUB_AUTH__KEYS_FILE")
     new.add_argument("--tenant", default="default", help="whose data it opens (default: default)")
