@@ -31,6 +31,7 @@ from pymongo.uri_parser import parse_uri
 from hub.domain.errors import HubError, Reason
 from hub.log import get_logger
 from hub.store.documents import DOCUMENTS
+from hub.store.driver import mend
 
 Row = dict[str, Any]
 Rows = AsyncCollection[Row]
@@ -88,6 +89,7 @@ async def open_store(
     Without `build_indexes` nothing is written.
     """
     check_url(url)
+    mend()
     common: dict[str, Any] = {"tz_aware": True, "uuidRepresentation": "standard", **_unless_given(url, _WATCHFUL)}
     patience: dict[str, Any] = _unless_given(url, {"serverSelectionTimeoutMS": int(_SELECTION_SECONDS * 1000)})
     client: AsyncMongoClient[Row] = AsyncMongoClient(
