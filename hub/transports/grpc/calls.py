@@ -20,7 +20,7 @@ from hub.transports.grpc import schemas
 from hub.transports.grpc.auth import Context, PrincipalOf, metadata_value
 from hub.transports.grpc.errors import CORRELATION_ID, PAGE_FIELDS, abort, renamed, to_hub_error
 from hub.transports.grpc.servicer import Servicer
-from hub.transports.grpc.streams import Exchange, OpenStreams
+from hub.transports.grpc.streams import Exchange, OpenStreams, told
 
 Unary = Callable[[Any, Context], Awaitable[Message]]
 Streaming = Callable[[Any, Context], AsyncGenerator[Message]]
@@ -99,7 +99,8 @@ class Calls:
                                 async for response in responses:
                                     # Opening it is what counts: a stream may go on for hours.
                                     place.leave()
-                                    await context.write(response)
+                                    if not await told(context, response):
+                                        break
                 except Exception as error:  # noqa: BLE001 - every error is answered in the catalogue's words
                     await abort(context, to_hub_error(error, name), identifier)
                 context.set_trailing_metadata(((CORRELATION_ID, identifier),))

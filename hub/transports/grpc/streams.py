@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import grpc
+import grpc.aio
 from google.protobuf.message import Message
 
 from hub.core.admission import Admission
@@ -17,6 +17,15 @@ from hub.transports.grpc.auth import Context
 
 MOST_UNDER_WAY = 256
 """Items of one stream; reading stops until one is answered, and the caller is held up by HTTP/2's flow control."""
+
+
+async def told(context: Context, response: Message) -> bool:
+    """Writes to a stream; False if the caller has hung up, and grpc is about to end the call by itself."""
+    try:
+        await context.write(response)
+    except grpc.aio.InternalError:
+        return False
+    return True
 
 
 class OpenStreams:
@@ -106,7 +115,8 @@ class Exchange:
         # An answer that is not taken keeps its room: a caller who does not read is not read either.
         response = await self._answer(index, request)
         async with self._writing:
-            await self._context.write(response)
+            # Whoever hung up comes back with the same keys.
+            await told(self._context, response)
         self._under_way -= 1
         self._one_done.set()
         self._room.release()
