@@ -16,7 +16,7 @@ _KIB = 1024
 _LARGEST_SHARE = 4
 """A body of any size takes at most this part of all places, so that the largest batch still finds its own."""
 _COME_BACK = timedelta(seconds=1)
-_BEGINNINGS_PER_TURN = 4
+_BEGINNINGS_PER_TURN = 2
 
 
 def _nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections import defaultdict
 from collections.abc import Sequence
@@ -50,6 +51,7 @@ class Sweep:
         self._announcer = announcer
         self._interval = interval.total_seconds()
         self._owner = secrets.token_hex(8)
+        self._passes = 0
 
     async def run(self) -> None:
         """Sweeps until cancelled, and lets the next one take over at once."""
@@ -63,6 +65,7 @@ class Sweep:
 
     async def sweep(self) -> bool:
         """One pass over everything due; True if there is certainly more to do at once."""
+        self._passes += 1
         by_lane: defaultdict[str, list[Line]] = defaultdict(list)
         for line in await self._outbox.lines():
             by_lane[line.lane].append(line)
@@ -92,12 +95,17 @@ class Sweep:
             log.debug("sweep_lease_left_behind")
 
     async def _sweep_lane(self, lane: str, lines: Sequence[Line]) -> bool:
+        """Everything due in a lane; the tenants share its room, and another one is the first each time."""
         room = await self._room(lane)
         share = max(1, SHARE // len(lines))
         more = False
-        for line in lines:
+        first = self._passes % len(lines)
+        for done, line in enumerate([*lines[first:], *lines[:first]]):
             found = await self._outbox.due(line, share)
-            published = await self._handle(line, found, room)
+            # What somebody leaves goes to those after them. Without a part of their own, those after a tenant with a
+            # backlog would wait until all of that is done: the lane of a slow provider is full nearly all the time.
+            part = math.ceil(room / (len(lines) - done))
+            published = await self._handle(line, found, part)
             room -= published
             # Only when all of it moved on: what waits for room would be read in vain again.
             more = more or (len(found) == share and room > 0)
