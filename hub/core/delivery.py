@@ -29,6 +29,8 @@ log = get_logger(__name__)
 _BATCH = 500
 _WAITING = 100_000
 """Never reached: a worker starts no more deliveries than its lanes have slots."""
+UNKNOWN_NOTIFICATION = "UNKNOWN_NOTIFICATION"
+"""The reason of a dead letter whose notification does not exist: no message of this hub, or of a store that was lost."""
 _UNSENT = Decision(Status.PENDING)
 
 
@@ -63,6 +65,7 @@ class Delivery:
         self._clocks = clocks
         self._lease = lease
         self._claims = Batcher(work.claim_many, max_size=_BATCH, max_waiting=_WAITING)
+        self._lookups = Batcher(work.exist_many, max_size=_BATCH, max_waiting=_WAITING)
         self._records = Batcher(work.record_many, max_size=_BATCH, max_waiting=_WAITING)
 
     async def deliver(self, notification_id: UUID) -> None:
@@ -71,6 +74,7 @@ class Delivery:
         lease_began = self._clocks.monotonic()
         claim = await self._claims.add(notification_id)
         if claim is None:
+            await self._unclaimed(notification_id)
             return
         with correlated(claim.notification.correlation_id):
             self._announce([claim])
@@ -79,7 +83,17 @@ class Delivery:
 
     async def lapse(self, claims: Sequence[Claim]) -> None:
         """Settles what became of claims whose lease ran out: the attempt may have been taken."""
-        await self._record([self._lapsed(claim) for claim in claims])
+        known = [claim for claim in claims if claim.notification.type in self._channels]
+        if len(known) < len(claims):
+            # Of a channel that another version has, or that was taken away: its relays know what may be sent again.
+            log.info("lapsed_of_unknown_channel", count=len(claims) - len(known))
+        await self._record([self._lapsed(claim) for claim in known])
+
+    async def _unclaimed(self, notification_id: UUID) -> None:
+        """Somebody else has it, or it is settled or not due: nothing to do. What does not exist, operators are told."""
+        if not await self._lookups.add(notification_id):
+            log.warning("unknown_notification", notification_id=str(notification_id))
+            self._undertaker.bury(DeadLetter(notification_id, None, UNKNOWN_NOTIFICATION))
 
     async def _attempt(self, claim: Claim, lease_began: float) -> Record:
         ready = await self._guard(claim, lease_began)
@@ -95,7 +109,9 @@ class Delivery:
         notification = claim.notification
         channel = self._channels.get(notification.type)
         if channel is None:
-            return Decision(Status.FAILED, Fault("UNKNOWN_CHANNEL", "This worker has no such channel."))
+            # Another version may have it: this one can say nothing of it.
+            log.warning("unknown_channel", notification_id=str(notification.id))
+            return _UNSENT
         try:
             address = await self._addresses.resolve(notification.tenant, notification.user_id, channel, notification.to)
         except HubError:
@@ -143,11 +159,7 @@ class Delivery:
     def _lapsed(self, claim: Claim) -> Record:
         fault = Fault("LEASE_EXPIRED", "The worker vanished while sending; it may have been taken.")
         outcome = Outcome(OutcomeKind.AMBIGUOUS, claim.notification.type, error=fault)
-        channel = self._channels.get(claim.notification.type)
-        if channel is None:
-            decision = Decision(Status.FAILED, Fault("UNKNOWN_CHANNEL", "This relay has no such channel."))
-            return Record(claim, decision, _attempt_of(claim, outcome, claim.started_at, self._clocks.now()))
-        return self._decide(claim, channel, outcome, claim.started_at)
+        return self._decide(claim, self._channels[claim.notification.type], outcome, claim.started_at)
 
     async def _record(self, records: Sequence[Record]) -> None:
         """Writes what became of claims; a store that is away is asked again until it says who has them now."""

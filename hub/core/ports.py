@@ -65,7 +65,8 @@ class DeadLetter:
     """What is copied to the broker's dead-letter queue for operators who look there."""
 
     notification_id: UUID
-    tenant: str
+    tenant: str | None
+    """None where there is no such notification."""
     reason: str
 
 

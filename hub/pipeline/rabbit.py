@@ -24,6 +24,8 @@ from hub.pipeline.transport import Handed
 
 log = get_logger(__name__)
 
+UNDECODABLE = "UNDECODABLE"
+"""The reason of a dead letter that was no message of ours."""
 CONFIRMS_IN_FLIGHT = 200
 _BURIED = 1000
 
@@ -174,7 +176,7 @@ class RabbitTransport:
             await _acknowledge(message)
             return
         except wire.UndecodableError:
-            await self._poison(message)
+            await self._poison(message, work_queue(consumer.lane).name)
             return
 
         async def acknowledge() -> None:
@@ -185,11 +187,11 @@ class RabbitTransport:
         else:
             await acknowledge()
 
-    async def _poison(self, message: AbstractIncomingMessage) -> None:
+    async def _poison(self, message: AbstractIncomingMessage, queue: str) -> None:
         """Copies what can't be decoded to the dead letters, with a reason, before it is let go."""
-        log.warning("poison_message", bytes=len(message.body))
+        log.warning("poison_message", queue=queue, bytes=len(message.body))
         try:
-            copied = await self._publish(DEAD_LETTERS.name, message.body, {"reason": "UNDECODABLE"})
+            copied = await self._publish(DEAD_LETTERS.name, message.body, {"reason": UNDECODABLE, "queue": queue})
         except BrokerAwayError:
             copied = False
         if copied:
@@ -204,7 +206,7 @@ class RabbitTransport:
             self._to_bury.clear()
             while self._buried and self.connected:
                 letter = self._buried.popleft()
-                headers = {"reason": letter.reason, "tenant": letter.tenant}
+                headers = {"reason": letter.reason} | ({"tenant": letter.tenant} if letter.tenant else {})
                 try:
                     await self._publish(DEAD_LETTERS.name, wire.encode([letter.notification_id]), headers)
                 except BrokerAwayError:

@@ -66,9 +66,11 @@ class Sweep:
     async def sweep(self) -> bool:
         """One pass over everything due; True if there is certainly more to do at once."""
         self._passes += 1
-        by_lane: defaultdict[str, list[Line]] = defaultdict(list)
+        by_lane: defaultdict[Lane, list[Line]] = defaultdict(list)
         for line in await self._outbox.lines():
-            by_lane[line.lane].append(line)
+            lane = parse_lane(line.lane)
+            if lane is not None:
+                by_lane[lane].append(line)
         more = [await self._sweep_lane(lane, lines) for lane, lines in by_lane.items()]
         return any(more)
 
@@ -94,31 +96,42 @@ class Sweep:
         except (HubError, TimeoutError):
             log.debug("sweep_lease_left_behind")
 
-    async def _sweep_lane(self, lane: str, lines: Sequence[Line]) -> bool:
+    async def _sweep_lane(self, lane: Lane, lines: Sequence[Line]) -> bool:
         """Everything due in a lane; the tenants share its room, and another one is the first each time."""
         room = await self._room(lane)
         share = max(1, SHARE // len(lines))
         more = False
         first = self._passes % len(lines)
         for done, line in enumerate([*lines[first:], *lines[:first]]):
-            found = await self._outbox.due(line, share)
             # What somebody leaves goes to those after them. Without a part of their own, those after a tenant with a
             # backlog would wait until all of that is done: the lane of a slow provider is full nearly all the time.
             part = math.ceil(room / (len(lines) - done))
-            published = await self._handle(line, found, part)
+            found, published = await self._sweep_line(lane, line, share, part)
             room -= published
             # Only when all of it moved on: what waits for room would be read in vain again.
-            more = more or (len(found) == share and room > 0)
+            more = more or (found == share and room > 0)
         return more
 
-    async def _room(self, lane: str) -> int:
+    async def _sweep_line(self, lane: Lane, line: Line, share: int, room: int) -> tuple[int, int]:
+        """How many were due, and how many of them were published."""
+        try:
+            found = await self._outbox.due(line, share)
+            return len(found), await self._handle(lane, found, room)
+        except HubError:
+            raise
+        except Exception:
+            # A document that can't be dealt with must not hold up anybody else's.
+            log.exception("sweep_of_line_failed", tenant=line.tenant, lane=line.lane)
+            return 0, 0
+
+    async def _room(self, lane: Lane) -> int:
         """How many more ids the lane may hold."""
         try:
-            return max(0, DEPTH_LIMIT - await self._transport.depth(parse_lane(lane))) * IDS_PER_MESSAGE
+            return max(0, DEPTH_LIMIT - await self._transport.depth(lane)) * IDS_PER_MESSAGE
         except BrokerAwayError:
             return 0
 
-    async def _handle(self, line: Line, found: Sequence[Due], room: int) -> int:
+    async def _handle(self, lane: Lane, found: Sequence[Due], room: int) -> int:
         """Moves on what was found; returns how many ids were published."""
         by_status: defaultdict[Status, list[Due]] = defaultdict(list)
         for due in found:
@@ -129,7 +142,7 @@ class Sweep:
         await self._lapse(by_status[Status.SENDING])
         await self._tidy(by_status)
         ready = [due for due in waiting if due.id not in expired]
-        return await self._publish(line, ready[:room])
+        return await self._publish(lane, ready[:room])
 
     async def _expire(self, waiting: Sequence[Due]) -> set[object]:
         mortal = [due.id for due in waiting if due.expires_at is not None]
@@ -158,16 +171,16 @@ class Sweep:
         if settled:
             await self._outbox.forget(settled)
 
-    async def _publish(self, line: Line, ready: Sequence[Due]) -> int:
+    async def _publish(self, lane: Lane, ready: Sequence[Due]) -> int:
         published = []
         try:
             for start in range(0, len(ready), IDS_PER_MESSAGE):
                 ids = [due.id for due in ready[start : start + IDS_PER_MESSAGE]]
-                if not await self._transport.publish(parse_lane(line.lane), ids):
+                if not await self._transport.publish(lane, ids):
                     break
                 published += ids
         except BrokerAwayError:
-            log.debug("sweep_transport_away", lane=line.lane)
+            log.debug("sweep_transport_away", lane=str(lane))
         if published:
             await self._outbox.requeued(published)
         return len(published)
@@ -179,7 +192,10 @@ class Sweep:
 _UNSETTLED = {Status.SCHEDULED, Status.PENDING, Status.RETRYING, Status.SENDING}
 
 
-def parse_lane(text: str) -> Lane:
-    """A lane from its text; the channel's name may hold dots, the priority never does."""
+def parse_lane(text: str) -> Lane | None:
+    """A lane from its text, or None for one of a newer version; the channel's name may hold dots, the priority never."""
     channel, _, priority = text.rpartition(".")
-    return Lane(channel, Priority(priority))
+    try:
+        return Lane(channel, Priority(priority))
+    except ValueError:
+        return None

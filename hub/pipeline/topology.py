@@ -11,6 +11,13 @@ from hub.domain.notifications import Lane, Priority
 LANE_LIMIT = 2000
 """Messages a work queue holds at most; the broker refuses more, and the rest waits in MongoDB."""
 
+DELIVERY_LIMIT = 5
+"""How often a message may come back from workers that vanished before it goes to the dead letters.
+
+Attempts are counted in the document, and what is lost here the sweep finds there. A message that the driver can't read
+costs whoever gets it the connection: it must not do so for long. (-1 is no limit on RabbitMQ 4.x, and zero on 3.10.)
+"""
+
 _FOURTEEN_DAYS_MS = 14 * 24 * 3600 * 1000
 
 
@@ -42,8 +49,7 @@ def work_queue(lane: Lane) -> Queue:
             "x-queue-type": "quorum",
             "x-max-length": LANE_LIMIT,
             "x-overflow": "reject-publish",
-            # -1 means no limit on 4.x and zero on 3.10. Attempts are counted in the document.
-            "x-delivery-limit": 100_000,
+            "x-delivery-limit": DELIVERY_LIMIT,
             "x-dead-letter-exchange": "",
             "x-dead-letter-routing-key": DEAD_LETTERS.name,
         },

@@ -27,8 +27,13 @@ def decode(body: bytes) -> tuple[UUID, ...]:
     try:
         message = json.loads(body)
         version = message["v"]
-        if isinstance(version, int) and version > VERSION:
+        # `true` is an integer to Python and to nobody else.
+        if type(version) is not int or version < 1:
+            raise UndecodableError
+        if version > VERSION:
             raise NewerVersionError
+        if not isinstance(message["ids"], list):
+            raise UndecodableError
         return tuple(UUID(text) for text in message["ids"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UndecodableError from None

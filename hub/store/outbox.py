@@ -9,13 +9,13 @@ from uuid import UUID
 
 from hub.domain.ids import new_id
 from hub.domain.notifications import Fault, Notification
-from hub.domain.status import Status, sources
+from hub.domain.status import STORED, Status, sources
 from hub.store.client import Rows, translated
 from hub.store.documents import NotificationDocument
 from hub.store.mapping import Row, to_entity
 from hub.store.notifications import Periods
 from hub.store.updates import NOW, REMOVE, after, changed, earlier_of, into
-from hub.store.work import Claim, to_claim
+from hub.store.work import Claim, readable_claims
 
 EXPIRED = Fault("EXPIRED", "Its time passed before it could be sent.")
 
@@ -64,7 +64,9 @@ class OutboxStore:
 
     async def due(self, line: Line, limit: int) -> list[Due]:
         """The longest due of a line."""
-        query: Row = {"tenant": line.tenant, "lane": line.lane, "due": {"$lte": datetime.now(UTC)}}
+        # What a newer version made of a document is that version's to move.
+        known: Row = {"status": {"$in": [status.value for status in STORED]}}
+        query: Row = {"tenant": line.tenant, "lane": line.lane, "due": {"$lte": datetime.now(UTC)}, **known}
         with translated():
             found = self._rows.find(query, _DUE).sort("due", 1).hint("due").limit(limit)
             return [
@@ -105,7 +107,7 @@ class OutboxStore:
             **_LIVING,
         }
         with translated():
-            return [to_claim(row) async for row in self._rows.find(query)]
+            return readable_claims(await self._rows.find(query).to_list())
 
     async def forget(self, ids: Sequence[UUID]) -> None:
         """Takes what is settled for good out of the outbox."""

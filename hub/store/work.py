@@ -13,11 +13,14 @@ from hub.domain.errors import HubError
 from hub.domain.notifications import Attempt, Notification
 from hub.domain.retry import Budget, Decision
 from hub.domain.status import Status, sources
+from hub.log import get_logger
 from hub.store.client import Rows, translated
 from hub.store.documents import NotificationDocument
 from hub.store.mapping import Row, attempt_row, to_entity
 from hub.store.notifications import Periods
 from hub.store.updates import NOW, after, changed, earlier_of, into, literal
+
+log = get_logger(__name__)
 
 KEPT_ATTEMPTS = 100
 
@@ -89,8 +92,14 @@ class WorkStore:
             result = await self._rows.update_many(query, changed(fields))
             if not (result.modified_count or again):
                 return {}
-            found = self._rows.find({"_id": query["_id"], "claim.token": token})
-            return {row["_id"]: to_claim(row) async for row in found}
+            found = await self._rows.find({"_id": query["_id"], "claim.token": token}).to_list()
+        return {claim.notification.id: claim for claim in readable_claims(found)}
+
+    async def exist_many(self, notification_ids: Sequence[UUID]) -> list[bool]:
+        """For each whether it exists, be it as a tombstone."""
+        with translated():
+            found = {row["_id"] async for row in self._rows.find({"_id": {"$in": list(notification_ids)}}, {"_id": 1})}
+        return [notification_id in found for notification_id in notification_ids]
 
     async def record_many(self, records: Sequence[Record]) -> list[bool]:
         """Writes what became of claims; False where the lease was lost and somebody else has written since.
@@ -130,14 +139,25 @@ def _attempted(attempt: Attempt) -> Row:
     return {
         "attempts": kept,
         "attempt_count": attempt.number,
-        "budget": {"counted": {"$add": ["$budget.counted", counted]}},
+        "budget": {"counted": {"$add": [{"$ifNull": ["$budget.counted", 0]}, counted]}},
     }
+
+
+def readable_claims(rows: Sequence[Row]) -> list[Claim]:
+    """The claims of `sending` rows. One that this version can't read, whoever wrote it, is no other one's trouble."""
+    claims = []
+    for row in rows:
+        try:
+            claims.append(to_claim(row))
+        except (KeyError, TypeError, ValueError) as error:
+            log.error("notification_unreadable", notification_id=str(row["_id"]), error=repr(error))  # noqa: TRY400 - the text says it all
+    return claims
 
 
 def to_claim(row: Row) -> Claim:
     """The claim that a `sending` row is under."""
     used = row["budget"]
-    budget = Budget(row["attempt_count"] + 1, used["counted"], used["started_at"], used.get("earlier", 0))
+    budget = Budget(row["attempt_count"] + 1, used.get("counted", 0), used["started_at"], used.get("earlier", 0))
     return Claim(to_entity(row), row["claim"]["token"], budget, row["claim"]["started_at"])
 
 
