@@ -58,8 +58,9 @@ class GrpcSettings(_Slice):
     """Address to listen on."""
     port: Port = 50051
     """0 picks a free one."""
-    max_message_bytes: int = Field(default=8 * 1024 * 1024, gt=0)
-    """Larger messages are answered RESOURCE_EXHAUSTED."""
+    max_message_bytes: int = Field(default=1024 * 1024, gt=0)
+    """Larger messages are answered RESOURCE_EXHAUSTED. The largest create has less than half of this; grpc holds the
+    messages of all calls that wait before the hub can refuse any, so that this bounds its memory."""
     reflection: bool = True
     """Whether callers may ask the server for its protos."""
 

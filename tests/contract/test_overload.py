@@ -137,6 +137,15 @@ async def test_many_at_once_are_refused_too(
         assert [result["error"]["reason"] for result in results] == ["OVERLOADED", "OVERLOADED"]
 
 
+@pytest.mark.parametrize("others", [0, LIMIT - 1])
+async def test_a_long_stream_is_held_up_instead_of_being_refused(
+    small: RunningHub, client: httpx2.AsyncClient, all_three: Drivers, others: int
+):
+    async with crowd(small, client, others):
+        results = await all_three.grpc.create_many([COMMAND] * 5 * LIMIT)
+    assert [result["error"] for result in results] == [None] * 5 * LIMIT
+
+
 async def test_an_operation_on_a_socket_is_refused_and_the_socket_stays(small: RunningHub, client: httpx2.AsyncClient):
     async with connect(
         f"ws://127.0.0.1:{small.http_port}/graphql", subprotocols=[Subprotocol("graphql-transport-ws")]
