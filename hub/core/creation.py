@@ -205,7 +205,9 @@ def checked_key(key: str) -> str:
 
 def fingerprint(command: NewNotification) -> bytes:
     """A hash of the canonical command: the same for all spellings of the same wish."""
-    canonical = {f.name: _plain(getattr(command, f.name)) for f in fields(command)}
+    # Only what is given: a field that a later version adds makes no other command of one that does without it.
+    given = {f.name: value for f in fields(command) if (value := getattr(command, f.name)) not in (None, {})}
+    canonical = {name: _plain(value) for name, value in given.items()}
     return hashlib.sha256(json.dumps(canonical, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 

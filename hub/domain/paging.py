@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 import struct
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -49,9 +50,9 @@ class Filter:
 
     def fingerprint(self) -> bytes:
         """Four bytes that differ between filters."""
-        # As Python writes them: no value can look like two, nor the text "None" like none.
-        text = "\0".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
-        return hashlib.sha256(text.encode()).digest()[:4]
+        # Only what is set: a field that a later version adds spoils none of the cursors given out before.
+        given = {f.name: str(value) for f in fields(self) if (value := getattr(self, f.name)) is not None}
+        return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).digest()[:4]
 
 
 @dataclass(frozen=True, slots=True)
