@@ -156,9 +156,17 @@ class ReplicaSet:
 
     `advertised` are the addresses by which members and drivers know each other, host:port, where something stands in
     front of the members (it has to pass connections on when the set is entered). `ports` are the members' own.
+    `election_milliseconds` is how long a silent primary is put up with, and how long a lone one goes on.
     """
 
-    def __init__(self, *, ports: Sequence[int] | None = None, advertised: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        ports: Sequence[int] | None = None,
+        advertised: Sequence[str] | None = None,
+        election_milliseconds: int = 2000,
+    ) -> None:
+        self._election_milliseconds = election_milliseconds
         self._folder = Path(tempfile.mkdtemp(prefix="hub-test-set-"))
         chosen = ports or steady_ports(MEMBERS)
         self.members = [Member(self._folder / str(number), port) for number, port in enumerate(chosen)]
@@ -227,7 +235,11 @@ class ReplicaSet:
         config = {
             "_id": REPLICA_SET,
             "members": [{"_id": number, "host": address} for number, address in enumerate(self.addresses)],
-            "settings": {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500, "heartbeatTimeoutSecs": 2},
+            "settings": {
+                "electionTimeoutMillis": self._election_milliseconds,
+                "heartbeatIntervalMillis": 500,
+                "heartbeatTimeoutSecs": 2,
+            },
         }
         async with self.members[0].client() as client:
             try:
