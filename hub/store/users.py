@@ -68,7 +68,7 @@ class UserStore:
         """Deletes the record; returns how many contact points it held."""
         with translated():
             row = await self._rows.find_one_and_delete({"_id": _id(tenant, user_id)})
-        return 0 if row is None else len(row["contact_points"])
+        return 0 if row is None else len(row.get("contact_points", {}))
 
     async def delete_keys(self, tenant: str, user_id: str) -> int:
         """Deletes the idempotency keys that were used for this user."""
@@ -112,9 +112,9 @@ def _to_user(row: Row) -> User:
     return User(
         tenant=row["tenant"],
         user_id=row["user_id"],
-        contact_points=row["contact_points"],
-        locale=row["locale"],
-        timezone=row["timezone"],
+        contact_points=row.get("contact_points", {}),
+        locale=row.get("locale"),
+        timezone=row.get("timezone"),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
