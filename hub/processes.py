@@ -181,7 +181,7 @@ async def _serving(hub: Hub, settings: Settings) -> AsyncIterator[Ports]:
     async with _http_server(Site(rest, mounted), listener, settings):
         yield Ports(listener.getsockname()[1], grpc.port)
         rest.state.streams.announce_drain()
-        await grpc.set_serving(serving=False)
+        await grpc.announce_drain()
         await asyncio.sleep(settings.drain_delay.total_seconds())
         hub.worker.stop()
         async with _at_most(settings.drain_timeout, "streams"), asyncio.TaskGroup() as group:

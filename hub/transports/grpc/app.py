@@ -28,7 +28,9 @@ from hub.transports.grpc.users import UserService
 log = get_logger(__name__)
 
 READINESS_INTERVAL = timedelta(seconds=1)
-"""How often health looks at the core's readiness; an answer must take less."""
+"""How often health looks at the core's readiness."""
+READY_WITHIN = timedelta(seconds=2)
+"""A store that answers later than this is down, as far as health is concerned; the same as for REST's probe."""
 
 
 class NotificationService(NotificationRpcs, InboxRpcs, DeadLetterRpcs, StatisticsRpcs):
@@ -44,7 +46,7 @@ SERVICES = {
 
 
 class GrpcServer:
-    """A running server. Leaves in two steps: `drain` when the process begins to stop, `stop` at the end."""
+    """A running server. Leaves in three steps: `announce_drain` when the process is told to stop, `drain`, `stop`."""
 
     def __init__(self, core: Core, settings: GrpcSettings, request_timeout: timedelta, admission: Admission) -> None:
         self._core = core
@@ -68,11 +70,11 @@ class GrpcServer:
         """Serves; health says SERVING from the moment the core is ready."""
         await self._health.set_serving(await self._is_ready())
         await self._server.start()
-        # Owned by this object until `drain` cancels it.
+        # Owned by this object until `announce_drain` cancels it.
         self._readiness = asyncio.get_running_loop().create_task(self._follow_readiness())
 
-    async def drain(self) -> None:
-        """Health says NOT_SERVING and open streams end with a retryable UNAVAILABLE; unary calls are still served."""
+    async def announce_drain(self) -> None:
+        """Health says NOT_SERVING from now on, however ready the core is; everything goes on being served."""
         if self._readiness is not None:
             self._readiness.cancel()
             await asyncio.wait([self._readiness])
@@ -81,6 +83,10 @@ class GrpcServer:
         with suppress(TimeoutError):
             async with asyncio.timeout(READINESS_INTERVAL.total_seconds()):
                 await self._health.enter_graceful_shutdown()
+
+    async def drain(self) -> None:
+        """Open streams end with a retryable UNAVAILABLE; unary calls are still served."""
+        await self.announce_drain()
         self._streams.end()
 
     async def stop(self, grace: timedelta) -> None:
@@ -89,10 +95,6 @@ class GrpcServer:
         self._probes.end()
         await self._server.stop(grace.total_seconds())
 
-    async def set_serving(self, serving: bool) -> None:  # noqa: FBT001 - the one thing it is about
-        """What health says, until the core's readiness is next looked at."""
-        await self._health.set_serving(serving)
-
     async def _follow_readiness(self) -> None:
         while True:
             await asyncio.sleep(READINESS_INTERVAL.total_seconds())
@@ -100,7 +102,7 @@ class GrpcServer:
 
     async def _is_ready(self) -> bool:
         try:
-            async with asyncio.timeout(READINESS_INTERVAL.total_seconds()):
+            async with asyncio.timeout(READY_WITHIN.total_seconds()):
                 return await self._core.ready()
         except Exception as error:  # noqa: BLE001 - whatever it is, ready is something else
             log.warning("readiness_unknown", error=type(error).__name__)
