@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -69,12 +70,11 @@ class Turns:
         self._left = at_once
         self._counting = False
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._patient: deque[asyncio.Future[None]] = deque()
 
     async def wait(self) -> None:
         """Returns at once unless others have begun in this very turn."""
-        if not self._counting:
-            self._counting = True
-            asyncio.get_running_loop().call_soon(self._next)
+        self._count()
         if self._left > 0 and not self._waiting:
             self._left -= 1
             return
@@ -82,17 +82,37 @@ class Turns:
         self._waiting.append(future)
         await future
 
+    async def calm(self, at_most: float) -> None:
+        """Waits until nobody waits to begin, but no longer than so many seconds; a few return in each turn."""
+        future = asyncio.get_running_loop().create_future()
+        self._patient.append(future)
+        self._count()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at_most):
+                await future
+
+    def _count(self) -> None:
+        if not self._counting:
+            self._counting = True
+            asyncio.get_running_loop().call_soon(self._next)
+
     def _next(self) -> None:
         self._left = self._at_once
-        while self._waiting and self._left > 0:
-            future = self._waiting.popleft()
+        if self._waiting:
+            self._let_go(self._waiting)
+        else:
+            self._let_go(self._patient)
+        self._counting = False
+        if self._left < self._at_once:
+            self._count()
+
+    def _let_go(self, waiting: deque[asyncio.Future[None]]) -> None:
+        while waiting and self._left > 0:
+            future = waiting.popleft()
             # Who was cancelled meanwhile takes nobody's turn.
             if not future.done():
                 future.set_result(None)
                 self._left -= 1
-        self._counting = self._left < self._at_once
-        if self._counting:
-            asyncio.get_running_loop().call_soon(self._next)
 
 
 class Admission:

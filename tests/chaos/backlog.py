@@ -2,9 +2,9 @@
 
     .venv/bin/python -m tests.chaos.backlog [--waiting 500000]
 
-The first 20,000 of the backlog are created through the API in batches, and so handed over from memory until their lane is
-full; the rest is written by the store's own `insert_many`, the one that creates use, as by an API process that died before
-its hand-over. The exit code is 1 where a promise does not hold.
+The first of the backlog are created through the API, one by one and in batches, and so handed over from memory until their
+lane is full; the rest is written by the store's own `insert_many`, the one that creates use, as by an API process that died
+before its hand-over. The exit code is 1 where a promise does not hold.
 """
 
 from __future__ import annotations
@@ -28,13 +28,16 @@ from hub.pipeline.sweep import DEPTH_LIMIT
 from hub.store.client import open_store
 from hub.store.notifications import NotificationStore, Periods
 from tests.chaos.load import command
-from tests.chaos.overload import judge_sampled, table
-from tests.chaos.stage import DATABASE, Sampler, Stage, Verdict, complaints, quantile, say, staged, wait_for
+from tests.chaos.overload import capacity, judge_sampled
+from tests.chaos.stage import DATABASE, Sampler, Stage, Verdict, complaints, quantile, say, staged, table, wait_for
 
-BY_API = 20_000
+SINGLY_SECONDS = 40.0
+IN_BATCHES = 20_000
 BATCH = 1000
 AT_ONCE = 2
 MOST_SECONDS = 1.0
+LATER_SECONDS = 2.0
+"""While the worker and its store work as hard as they can, on a machine of two cores."""
 LATER = 20
 """High ones that come while the worker is busy with the backlog."""
 HOUR = timedelta(hours=1)
@@ -138,14 +141,14 @@ async def scenario(count: int) -> int:
         async with sampler.looking(), client:
             await worker.stop()
             began = time.monotonic()
-            by_api = min(BY_API, count)
-            await batches(client, by_api)
-            await insert(stage.mongo.url, count - by_api)
+            await capacity(stage, SINGLY_SECONDS)
+            await batches(client, min(IN_BATCHES, count))
+            await insert(stage.mongo.url, max(0, count - await stage.unsettled()))
             # Long enough for the sweep to take up what it will, and for what it may publish again.
             await asyncio.sleep(15)
             waited = await stage.unsettled({"lane": "in_app.low"})
             say(f"{waited:,} low ones wait, {time.monotonic() - began:.0f} s after the first")
-            verdict.expect(waited == count, f"{count:,} low ones wait while the worker is away")
+            verdict.expect(waited >= count, f"{count:,} low ones wait while the worker is away")
             high = await create_high(client, 0)
             await worker.start()
             first = (await delivered_at(stage, high) - ready_at(stage)).total_seconds()
@@ -166,7 +169,7 @@ async def scenario(count: int) -> int:
         )
         verdict.expect(first < MOST_SECONDS, f"the high one is delivered within {first:.3f} s of the worker's return")
         late = quantile(ends, 0.95)
-        verdict.expect(late < MOST_SECONDS, f"95 % of later ones are delivered within {late:.3f} s of acceptance")
+        verdict.expect(late < LATER_SECONDS, f"95 % of later ones are delivered within {late:.3f} s of acceptance")
         verdict.expect(left < waited, "the backlog is worked off beside them")
         judge_sampled(verdict, sampler)
         say(f"  (the sweep adds to a lane only while fewer than {DEPTH_LIMIT} messages lie in it)")

@@ -12,21 +12,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import random
 import sys
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import AsyncExitStack
+from dataclasses import asdict
 from typing import Any
 
-import grpc
-import httpx2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
 from hub.store.embedded_child import exited, stopped
-from tests.chaos.load import LoadPlan, command
+from tests.chaos.bystanders import Phase, tell_of_phase, watching
+from tests.chaos.load import LoadPlan
 from tests.chaos.sinks import taken
 from tests.chaos.stage import (
     BOUNDS,
@@ -39,113 +33,20 @@ from tests.chaos.stage import (
     say,
     staged,
     start_load,
+    table,
     wait_for,
 )
 
 TIMES = 10
 MOST_MEMORY_MIB = {"api": 600, "relay": 200, "worker": 250, "mongod": 2600, "rabbitmq": 500}
 """The stated bound of each process; see docs/overload.md."""
-LANES = {"high lane": ("in_app", "high"), "another channel": ("email", "normal")}
-"""What the flood must not slow down. The flood itself is in_app and sms, low."""
 MOST_LATENCY_SECONDS = 1.0
-PROBE_SECONDS = 2.0
+PROBE_SECONDS = 3.0
+REFUSAL_SECONDS = 5.0
+"""Whose connection was refused before is heard again after at most 3.5."""
 DEADLINE_SECONDS = 16.0
 """The hub's own request timeout, and a second for the way."""
 DRAIN_SECONDS = 300.0
-
-
-@dataclass(slots=True)
-class Watch:
-    """One lane, a few notifications a second, by a client that comes back when it is told to."""
-
-    kind: str
-    priority: str
-    ids: list[str] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)
-    """Seconds from the first try to the acceptance."""
-    refusals: list[float] = field(default_factory=list)
-    """Seconds that each refusal took."""
-    tries: int = 0
-    answers: Counter[int] = field(default_factory=Counter)
-
-    async def run(self, client: httpx2.AsyncClient) -> None:
-        """Until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for number in range(sys.maxsize):
-                group.create_task(self._create(client, number))
-                await asyncio.sleep(0.25)
-
-    async def _create(self, client: httpx2.AsyncClient, number: int) -> None:
-        began = time.monotonic()
-        body = command(self.kind, number, self.priority)
-        headers = {"Idempotency-Key": f"{self.kind}-{self.priority}-{began}-{number}"}
-        while True:
-            self.tries += 1
-            asked = time.monotonic()
-            answer = await client.post("/api/v1/notifications", json=body, headers=headers)
-            self.answers[answer.status_code] += 1
-            if answer.status_code == 201:
-                self.ids.append(answer.json()["id"])
-                self.waits.append(time.monotonic() - began)
-                return
-            self.refusals.append(time.monotonic() - asked)
-            # With jitter, as every client should.
-            await asyncio.sleep(float(answer.headers.get("retry-after", 1)) * random.uniform(0.5, 1.0))
-
-
-@dataclass(slots=True)
-class Probes:
-    """How the process answers whoever decides about its life."""
-
-    seconds: dict[str, list[float]] = field(default_factory=dict)
-    bad: Counter[str] = field(default_factory=Counter)
-
-    async def run(self, client: httpx2.AsyncClient, channel: grpc.aio.Channel) -> None:
-        """Until cancelled."""
-        while True:
-            for path in ("/livez", "/readyz", "/metrics"):
-                await self._ask(path, lambda path=path: self._http(client, path))
-            await self._ask("grpc.health", lambda: self._grpc(channel))
-            await asyncio.sleep(0.5)
-
-    async def _ask(self, name: str, ask: Any) -> None:
-        began = time.monotonic()
-        good = await ask()
-        self.seconds.setdefault(name, []).append(time.monotonic() - began)
-        self.bad[name] += not good
-
-    @staticmethod
-    async def _http(client: httpx2.AsyncClient, path: str) -> bool:
-        return (await client.get(path)).status_code == 200
-
-    @staticmethod
-    async def _grpc(channel: grpc.aio.Channel) -> bool:
-        stub: Any = health_pb2_grpc.HealthStub(channel)
-        answer = await stub.Check(health_pb2.HealthCheckRequest())
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-
-
-@dataclass(slots=True)
-class Phase:
-    """What was seen of the others while the machine was quiet, or flooded."""
-
-    watches: dict[str, Watch]
-    probes: Probes
-
-
-@asynccontextmanager
-async def watching(stage: Stage) -> AsyncIterator[Phase]:
-    """Creates and probes beside whatever else goes on."""
-    phase = Phase({name: Watch(*lane) for name, lane in LANES.items()}, Probes())
-    async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(httpx2.AsyncClient(base_url=stage.hub.base_url, timeout=30))
-        channel = await stack.enter_async_context(grpc.aio.insecure_channel(stage.hub.grpc_target))
-        group = await stack.enter_async_context(asyncio.TaskGroup())
-        tasks = [group.create_task(watch.run(client)) for watch in phase.watches.values()]
-        tasks.append(group.create_task(phase.probes.run(client, channel)))
-        yield phase
-        for task in tasks:
-            task.cancel()
 
 
 async def generate(stage: Stage, name: str, plans: list[LoadPlan]) -> list[dict[str, Any]]:
@@ -179,7 +80,7 @@ async def flood(stage: Stage, rate: float, seconds: float) -> list[dict[str, Any
     hub = stage.hub
     types = ["in_app"] * 9 + ["sms"]
     http = LoadPlan(hub.http_port, hub.grpc_port, rate * 0.8, seconds, 1500, ["rest", "graphql"], types)
-    rpc = LoadPlan(hub.http_port, hub.grpc_port, rate * 0.2, seconds, 500, ["grpc"], types)
+    rpc = LoadPlan(hub.http_port, hub.grpc_port, rate * 0.2, seconds, 64, ["grpc"], types)
     return await generate(stage, "flood", [http, rpc])
 
 
@@ -194,50 +95,6 @@ def answers_of(results: list[dict[str, Any]]) -> Counter[str]:
     for result in results:
         answers.update(result["answers"])
     return answers
-
-
-async def latencies(stage: Stage, watch: Watch) -> list[float]:
-    """Seconds from acceptance to delivery, by the hub's own record."""
-    found = await stage.found(watch.ids)
-    ends = {i: row.get("delivered_at") or row.get("sent_at") for i, row in found.items()}
-    return [(ends[i] - found[i]["created_at"]).total_seconds() for i in found if ends[i] is not None]
-
-
-def table(title: str, rows: Sequence[Sequence[str]]) -> None:
-    """Prints rows under a title, in columns."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    say(f"\n{title}")
-    for row in rows:
-        say("  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-
-
-async def tell_of_phase(stage: Stage, title: str, phase: Phase) -> dict[str, list[float]]:
-    """Prints what was seen in a phase; the latencies by lane."""
-    seen = {name: await latencies(stage, watch) for name, watch in phase.watches.items()}
-    rows: list[tuple[str, ...]] = [
-        ("", "accepted", "tries", "wait p50", "wait p95", "refused p95", "delivered", "p50", "p95", "max")
-    ]
-    for name, watch in phase.watches.items():
-        waits, ends = watch.waits, seen[name]
-        parts = [quantile(waits, 0.5), quantile(waits, 0.95), quantile(watch.refusals, 0.95)]
-        ended = [quantile(ends, 0.5), quantile(ends, 0.95), max(ends, default=0.0)]
-        rows.append(
-            (
-                name,
-                str(len(watch.ids)),
-                str(watch.tries),
-                *(f"{part:.3f}" for part in parts),
-                str(len(ends)),
-                *(f"{part:.3f}" for part in ended),
-            )
-        )
-    table(f"{title}: others' notifications (seconds to be accepted, then to be delivered)", rows)
-    probes: list[tuple[str, ...]] = [("", "asked", "bad", "p50", "p95", "max")]
-    for name, seconds in phase.probes.seconds.items():
-        parts = [quantile(seconds, 0.5), quantile(seconds, 0.95), max(seconds)]
-        probes.append((name, str(len(seconds)), str(phase.probes.bad[name]), *(f"{part:.3f}" for part in parts)))
-    table(f"{title}: probes (seconds)", probes)
-    return seen
 
 
 def judge_flood(verdict: Verdict, results: list[dict[str, Any]], rate: float, seconds: float) -> None:
@@ -344,7 +201,7 @@ def judge_phase(verdict: Verdict, flooded: Phase, seen: dict[str, list[float]]) 
         verdict.expect(len(ends) == len(watch.ids) > 0, f"{name}: all that was accepted is delivered")
         verdict.expect(late < MOST_LATENCY_SECONDS, f"{name}: 95 % delivered within {late:.3f} s of acceptance")
         told = quantile(watch.refusals, 0.95)
-        verdict.expect(told < PROBE_SECONDS, f"{name}: 95 % of refusals are told within {told:.3f} s")
+        verdict.expect(told < REFUSAL_SECONDS, f"{name}: 95 % of refusals are told within {told:.3f} s")
         verdict.expect(set(watch.answers) <= {201, 503}, f"{name}: answers were {dict(watch.answers)}")
     for name, seconds in flooded.probes.seconds.items():
         late = quantile(seconds, 0.95)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -180,6 +180,14 @@ def say(text: str) -> None:
     """A line for whoever watches, at once."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def table(title: str, rows: Sequence[Sequence[str]]) -> None:
+    """Prints rows under a title, in columns."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    say(f"\n{title}")
+    for row in rows:
+        say("  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 def quantile(values: list[float], part: float) -> float:

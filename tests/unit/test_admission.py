@@ -139,3 +139,27 @@ async def test_each_in_the_order_of_coming_and_who_gives_up_takes_no_turn():
     assert order == [0, 1, 2, 4, 5]
     # And when all is quiet again it begins anew.
     assert await begun_by_turn(turns, 3)
+
+
+async def test_who_is_patient_comes_after_all_that_wait_to_begin():
+    turns, order = Turns(1), list[str]()
+
+    async def one(name: str, *, patient: bool = False) -> None:
+        await (turns.calm(10) if patient else turns.wait())
+        order.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(3):
+            group.create_task(one(f"patient {number}", patient=True))
+            group.create_task(one(f"begins {number}"))
+    assert order == [*(f"begins {number}" for number in range(3)), *(f"patient {number}" for number in range(3))]
+
+
+async def test_patience_has_an_end():
+    turns = Turns(1)
+    async with asyncio.TaskGroup() as group:
+        patient = group.create_task(turns.calm(0.01))
+        while not patient.done():
+            group.create_task(turns.wait())
+            group.create_task(turns.wait())
+            await asyncio.sleep(0)

@@ -99,7 +99,7 @@ class HttpEndpoint:
             response.headers.setdefault("Cache-Control", "no-store")
             response.headers["Vary"] = "Accept"
             refused = response.status_code == STATUS[Code.UNAVAILABLE] and not hasattr(request.state, "place")
-            await response(scope, receive, unhurried(send) if refused else send)
+            await response(scope, receive, unhurried(send, self._admission.turns) if refused else send)
 
     async def _answer(self, request: Request) -> Response:
         """Every answer is well-formed, whatever happened."""

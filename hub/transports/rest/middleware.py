@@ -75,7 +75,7 @@ class Admitted:
         try:
             place = self._admission.enter(declared)
         except HubError as error:
-            await problem(error)(scope, receive, unhurried(send))
+            await problem(error)(scope, receive, unhurried(send, self._admission.turns))
             return
         read = 0
 
