@@ -18,6 +18,9 @@ _LARGEST_SHARE = 4
 """A body of any size takes at most this part of all places, so that the largest batch still finds its own."""
 _COME_BACK = timedelta(seconds=1)
 _BEGINNINGS_PER_TURN = 2
+_LONGEST_WAIT_SECONDS = 2.0
+_TURNS = 16
+"""Where many wait, so many begin in a turn that this number of turns would be enough for all."""
 
 
 def _nothing() -> None:
@@ -32,8 +35,9 @@ class Place:
         self._size = size
 
     async def turn(self) -> None:
-        """Waits, where many begin in the same moment, until it is this one's turn."""
-        await self._admission.turns.wait()
+        """Waits, where many begin in the same moment, until it is this one's turn. Raises OVERLOADED after two seconds."""
+        if not await self._admission.turns.wait(_LONGEST_WAIT_SECONDS):
+            raise self._admission.refusal()
 
     def grow(self, body_bytes: int) -> None:
         """The body has turned out to be this large. Raises OVERLOADED if that is more than there is room for."""
@@ -72,24 +76,28 @@ class Turns:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._patient: deque[asyncio.Future[None]] = deque()
 
-    async def wait(self) -> None:
-        """Returns at once unless others have begun in this very turn."""
+    async def wait(self, at_most: float) -> bool:
+        """Returns at once unless others have begun in this very turn; False if it took longer than so many seconds."""
         self._count()
         if self._left > 0 and not self._waiting:
             self._left -= 1
-            return
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
-        await future
+            return True
+        return await self._queued(self._waiting, at_most)
 
     async def calm(self, at_most: float) -> None:
         """Waits until nobody waits to begin, but no longer than so many seconds; a few return in each turn."""
-        future = asyncio.get_running_loop().create_future()
-        self._patient.append(future)
         self._count()
+        await self._queued(self._patient, at_most)
+
+    @staticmethod
+    async def _queued(queue: deque[asyncio.Future[None]], at_most: float) -> bool:
+        future = asyncio.get_running_loop().create_future()
+        queue.append(future)
         with suppress(TimeoutError):
             async with asyncio.timeout(at_most):
                 await future
+                return True
+        return False
 
     def _count(self) -> None:
         if not self._counting:
@@ -97,13 +105,14 @@ class Turns:
             asyncio.get_running_loop().call_soon(self._next)
 
     def _next(self) -> None:
-        self._left = self._at_once
+        many = max(len(self._waiting), len(self._patient)) // _TURNS
+        self._left = quota = max(self._at_once, many)
         if self._waiting:
             self._let_go(self._waiting)
         else:
             self._let_go(self._patient)
         self._counting = False
-        if self._left < self._at_once:
+        if self._left < quota:
             self._count()
 
     def _let_go(self, waiting: deque[asyncio.Future[None]]) -> None:
@@ -135,6 +144,16 @@ class Admission:
         self.take(size)
         return Place(self, size)
 
+    async def admit(self, body_bytes: int = 0) -> Place:
+        """A place whose turn to begin has come. Raises OVERLOADED."""
+        place = self.enter(body_bytes)
+        try:
+            await place.turn()
+        except BaseException:
+            place.leave()
+            raise
+        return place
+
     @property
     def crowded(self) -> bool:
         """Whether half of all places are taken: who can be held up instead of being refused should be."""
@@ -147,11 +166,14 @@ class Admission:
     def take(self, size: int) -> None:
         """Makes so much more be under way. Raises OVERLOADED."""
         if self.under_way + size > self._limit:
-            self._on_refusal()
-            raise HubError(
-                Reason.OVERLOADED, "Too much is under way; nothing of this was accepted.", retry_after=_COME_BACK
-            )
+            raise self.refusal()
         self.under_way += size
+
+    def refusal(self) -> HubError:
+        """What a caller is told for whom there is no place, and counts it."""
+        self._on_refusal()
+        text = "Too much is under way; nothing of this was accepted."
+        return HubError(Reason.OVERLOADED, text, retry_after=_COME_BACK)
 
 
 def declared_bytes(content_length: str | None) -> int:

@@ -95,7 +95,7 @@ async def begun_by_turn(turns: Turns, count: int) -> list[int]:
 
     async def one() -> None:
         nonlocal begun
-        await turns.wait()
+        await turns.wait(10)
         begun += 1
 
     seen = []
@@ -111,7 +111,7 @@ async def begun_by_turn(turns: Turns, count: int) -> list[int]:
 async def test_a_lone_caller_waits_for_nothing():
     turns = Turns(4)
     for _ in range(3):
-        waiting = turns.wait()
+        waiting = turns.wait(10)
         with pytest.raises(StopIteration):
             waiting.send(None)
         await asyncio.sleep(0)
@@ -129,7 +129,7 @@ async def test_each_in_the_order_of_coming_and_who_gives_up_takes_no_turn():
     turns, order = Turns(1), list[int]()
 
     async def one(number: int) -> None:
-        await turns.wait()
+        await turns.wait(10)
         order.append(number)
 
     async with asyncio.TaskGroup() as group:
@@ -145,7 +145,7 @@ async def test_who_is_patient_comes_after_all_that_wait_to_begin():
     turns, order = Turns(1), list[str]()
 
     async def one(name: str, *, patient: bool = False) -> None:
-        await (turns.calm(10) if patient else turns.wait())
+        await (turns.calm(10) if patient else turns.wait(10))
         order.append(name)
 
     async with asyncio.TaskGroup() as group:
@@ -160,6 +160,20 @@ async def test_patience_has_an_end():
     async with asyncio.TaskGroup() as group:
         patient = group.create_task(turns.calm(0.01))
         while not patient.done():
-            group.create_task(turns.wait())
-            group.create_task(turns.wait())
+            group.create_task(turns.wait(10))
+            group.create_task(turns.wait(10))
             await asyncio.sleep(0)
+
+
+async def test_whose_turn_does_not_come_in_time_is_refused_and_leaves_no_place_behind():
+    admission = Admission(100)
+    admission.turns = Turns(0)
+    admission.turns._counting = True  # a loop whose turns take for ever
+    with pytest.raises(HubError) as raised:
+        await admission.admit()
+    assert raised.value.reason is Reason.OVERLOADED
+    assert admission.under_way == 0
+
+
+async def test_of_a_crowd_more_begin_in_each_turn():
+    assert len(await begun_by_turn(Turns(2), 512)) < 128

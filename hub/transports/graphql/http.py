@@ -110,9 +110,8 @@ class HttpEndpoint:
                 return self._page(request)
             _check_method(request)
             _check_accept(offers)
-            with self._admission.enter(declared_bytes(request.headers.get("content-length"))) as place:
+            with await self._admission.admit(declared_bytes(request.headers.get("content-length"))) as place:
                 request.state.place = place
-                await place.turn()
                 # Execution has a deadline of its own; whoever sends slowly must not keep the place either.
                 async with deadline(self._request_timeout):
                     principal, params = await self._admitted(request)

@@ -73,7 +73,7 @@ class Admitted:
             return
         declared = declared_bytes(Headers(scope=scope).get("content-length"))
         try:
-            place = self._admission.enter(declared)
+            place = await self._admission.admit(declared)
         except HubError as error:
             await problem(error)(scope, receive, unhurried(send, self._admission.turns))
             return
@@ -93,7 +93,6 @@ class Admitted:
             await send(message)
 
         with place:
-            await place.turn()
             await self._app(scope, receive if declared else counted, leaving)
 
 
