@@ -186,8 +186,11 @@ class Settings(BaseSettings):
     """Serve addresses beyond loopback though callers need no credentials. Anybody who can connect may then do anything."""
     drain_delay: Annotated[Duration, Field(ge=timedelta(0))] = timedelta(0)
     """How long a stopping process goes on serving after it has said that it is not ready, for load balancers to notice."""
-    drain_timeout: Seconds = timedelta(seconds=20)
-    """How long a stopping process waits for work in flight."""
+    drain_timeout: Seconds = timedelta(seconds=30)
+    """How long a stopping process waits for work in flight; what is sent when it ends may be sent again by another one.
+
+    Longer than any channel's send timeout, so that this does not come to pass.
+    """
     http: HttpSettings = HttpSettings()
     grpc: GrpcSettings = GrpcSettings()
     mongo: MongoSettings = MongoSettings()

@@ -73,14 +73,16 @@ class GoodClient:
             await asyncio.sleep(wait * random.uniform(1, 1.2))
 
     @asynccontextmanager
-    async def load(self, streams: int = 8, pause: float = 0.02) -> AsyncIterator[None]:
+    async def load(
+        self, streams: int = 8, pause: float = 0.02, channels: Sequence[str] = CHANNELS
+    ) -> AsyncIterator[None]:
         """Creates all the time, in so many streams at once, of every channel in turn; ends with the block."""
         ending = asyncio.Event()
 
         async def stream(number: int) -> None:
             turn = number
             while not ending.is_set():
-                await self.create(CHANNELS[turn % len(CHANNELS)])
+                await self.create(channels[turn % len(channels)])
                 turn += 1
                 await asyncio.sleep(pause)
 
