@@ -17,10 +17,8 @@ _KIB = 1024
 _LARGEST_SHARE = 4
 """A body of any size takes at most this part of all places, so that the largest batch still finds its own."""
 _COME_BACK = timedelta(seconds=1)
-_BEGINNINGS_PER_TURN = 2
+_BEGINNINGS_PER_TURN = 4
 _LONGEST_WAIT_SECONDS = 2.0
-_TURNS = 16
-"""Where many wait, so many begin in a turn that this number of turns would be enough for all."""
 
 
 def _nothing() -> None:
@@ -105,14 +103,13 @@ class Turns:
             asyncio.get_running_loop().call_soon(self._next)
 
     def _next(self) -> None:
-        many = max(len(self._waiting), len(self._patient)) // _TURNS
-        self._left = quota = max(self._at_once, many)
+        self._left = self._at_once
         if self._waiting:
             self._let_go(self._waiting)
         else:
             self._let_go(self._patient)
         self._counting = False
-        if self._left < quota:
+        if self._left < self._at_once:
             self._count()
 
     def _let_go(self, waiting: deque[asyncio.Future[None]]) -> None:

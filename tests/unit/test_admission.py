@@ -173,7 +173,3 @@ async def test_whose_turn_does_not_come_in_time_is_refused_and_leaves_no_place_b
         await admission.admit()
     assert raised.value.reason is Reason.OVERLOADED
     assert admission.under_way == 0
-
-
-async def test_of_a_crowd_more_begin_in_each_turn():
-    assert len(await begun_by_turn(Turns(2), 512)) < 128
