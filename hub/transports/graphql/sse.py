@@ -34,6 +34,9 @@ class EventStream(Response):
         """An ASGI application."""
         del scope
         with self._drain.open(self._end):
+            if self._drain.begun:
+                # Between the request and this moment: nobody else will end it.
+                self._ended.set()
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             async with asyncio.TaskGroup() as group:
                 # Whichever is done first ends the others: the results, the client, or the drain.
