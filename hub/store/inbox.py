@@ -10,7 +10,7 @@ from uuid import UUID
 from hub.domain.events import InboxPosition, UnreadCount
 from hub.domain.ids import new_id
 from hub.domain.notifications import Notification
-from hub.store.client import Rows, translated
+from hub.store.client import Rows, translated, with_majority
 from hub.store.documents import InboxOperationDocument, NotificationDocument
 from hub.store.mapping import Row, to_entity
 from hub.store.updates import NOW, REMOVE, changed
@@ -46,13 +46,15 @@ class InboxStore:
 
     def __init__(self) -> None:
         self._rows: Rows = NotificationDocument.get_pymongo_collection()
+        self._lasting = with_majority(self._rows)
+        """What watchers are told is never rolled back, whatever a lone primary has taken."""
         self._operations: Rows = InboxOperationDocument.get_pymongo_collection()
 
     async def unread_count(self, tenant: str, user_id: str) -> UnreadCount:
         """Unread, unexpired items: at most 1,001 index keys are looked at."""
         query = _unread(tenant, user_id)
         with translated():
-            count = await self._rows.count_documents(query, limit=COUNTED + 1, hint="unread")
+            count = await self._lasting.count_documents(query, limit=COUNTED + 1, hint="unread")
         return UnreadCount(min(count, COUNTED), capped=count > COUNTED)
 
     async def mark_all_read(self, tenant: str, user_id: str, up_to: InboxPosition, category: str | None) -> int:
@@ -96,7 +98,7 @@ class InboxStore:
             "delivered_at": {"$ne": None},
         }
         with translated():
-            found = self._rows.find(query).sort("updated_at", 1).limit(limit).hint("replay")
+            found = self._lasting.find(query).sort("updated_at", 1).limit(limit).hint("replay")
             return [to_entity(row) async for row in found]
 
     async def traces(self, tenant: str, user_ids: Sequence[str], since: datetime, limit: int) -> list[Trace]:
@@ -109,14 +111,16 @@ class InboxStore:
             "delivered_at": {"$ne": None},
         }
         with translated():
-            found = self._rows.find(query, _TRACE).limit(limit).hint("replay")
+            found = self._lasting.find(query, _TRACE).limit(limit).hint("replay")
             return [_trace(row) async for row in found]
 
     async def latest(self, tenant: str, notification_ids: Sequence[UUID]) -> list[Latest]:
         """Those that exist or left a tombstone, whatever their type, in no particular order."""
         query: Row = {"_id": {"$in": list(notification_ids)}, "tenant": tenant}
         with translated():
-            return [Latest(to_entity(row), row.get("deleted_at") is not None) async for row in self._rows.find(query)]
+            return [
+                Latest(to_entity(row), row.get("deleted_at") is not None) async for row in self._lasting.find(query)
+            ]
 
 
 _TRACE: Row = dict.fromkeys(("user_id", "version", "updated_at", "read_at", "read_operation", "inbox_at"), 1)
