@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.chaos.chart import Chart
@@ -35,6 +37,7 @@ async def one_run(plan: Plan, keep: Path | None) -> tuple[Evidence, Verdict]:
     )
     with folder_of_run(keep) as folder:
         evidence = await run(plan, folder, lambda text: say(f"  {text}"))
+        (folder / "evidence.json").write_text(json.dumps(asdict(evidence), default=str, indent=1))
     verdict = check(evidence)
     n = verdict.numbers
     say(
@@ -76,8 +79,8 @@ async def planted(options: argparse.Namespace) -> bool:
     for name in options.planted:
         defect = DEFECTS[name]
         plan = Plan(
-            options.seeds[0], options.seconds, "rabbitmq", name, defect.faults, options.rate, defect.store_seconds
-        )
+            options.seeds[0], options.seconds, "rabbitmq", name, defect.faults, defect.rate, defect.users, defect.store_seconds
+        )  # fmt: skip
         keep = options.keep and options.keep / name
         _, verdict = await one_run(plan, keep)
         found = {kind: len(verdict.of_kind(kind)) for kind in sorted(defect.kinds)}

@@ -9,14 +9,18 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import aio_pika
 from pymongo import WriteConcern
 
 from hub.__main__ import main
+from hub.domain.errors import HubError
 from hub.domain.notifications import Lane, Notification
 from hub.live import cursors
+from hub.live.healing import Healing
+from hub.live.topics import Topic
 from hub.pipeline import wire
 from hub.pipeline.rabbit import RabbitTransport
 from hub.pipeline.topology import work_queue
@@ -37,6 +41,8 @@ class Defect:
     kinds: frozenset[str]
     """Violations of these kinds count as noticed."""
     store_seconds: float = 3.0
+    rate: float = 40.0
+    users: int = 8
 
 
 def _acknowledge_before_the_write() -> None:
@@ -83,10 +89,12 @@ def _repeat_answered_from_what_is_rolled_back() -> None:
         with translated():
             found = self._rows.find({"_id": {"$in": [one.hash for one in wanted]}})
             known = {row["_id"]: row async for row in found}
-        if missing := [one for one in wanted if one.hash not in known]:
-            fresh = dict(zip([one.hash for one in missing], await reserve(self, missing), strict=True))
-        else:
-            fresh = {}
+        missing = [one for one in wanted if one.hash not in known]
+        try:
+            answers: Sequence[keys.Reservation | Exception] = await reserve(self, missing) if missing else []
+        except HubError as error:
+            answers = [error] * len(missing)
+        fresh = dict(zip([one.hash for one in missing], answers, strict=True))
         return [keys._reserved(one, known[one.hash]) if one.hash in known else fresh[one.hash] for one in wanted]
 
     def local(rows: Rows) -> Rows:
@@ -124,12 +132,20 @@ def _status_write_without_compare_and_set() -> None:
 
 
 def _watcher_without_overlap() -> None:
-    """A plain "newer than the last one", and no second look before a heartbeat."""
+    """A plain "newer than the last one that I told of", and only when a connection was lost."""
 
-    def since(self: cursors.Progress) -> object:
+    def since(self: cursors.Progress) -> datetime:
         return self.at
 
+    async def look(_self: Healing, _tenant: str, topics: Sequence[Topic]) -> None:
+        for topic in topics:
+            if topic.stale:
+                for stream in topic.streams():
+                    stream.fall_behind()
+            topic.stale = False
+
     cursors.Progress.since = property(since)  # type: ignore[assignment,method-assign]  # that is the defect
+    Healing._look = look  # type: ignore[method-assign,assignment]  # likewise
 
 
 DEFECTS: dict[str, Defect] = {
@@ -141,7 +157,7 @@ DEFECTS: dict[str, Defect] = {
         _repeat_answered_from_what_is_rolled_back,
         ("isolate and kill the primary",),
         frozenset({"lost", "untrue"}),
-        store_seconds=1.0,
+        store_seconds=0.7,
     ),
     "relay-without-confirms": Defect(_relay_without_confirms, ("wipe of the broker",), frozenset({"lost"})),
     "status-without-compare-and-set": Defect(
@@ -149,8 +165,10 @@ DEFECTS: dict[str, Defect] = {
     ),
     "watcher-without-overlap": Defect(
         _watcher_without_overlap,
-        ("wipe of the broker", "network of the broker", "kill -9 api"),
+        ("kill -9 worker", "wipe of the broker", "network of the broker"),
         frozenset({"unseen"}),
+        rate=120.0,
+        users=2,
     ),
 }
 

@@ -32,9 +32,8 @@ PATIENCE_SECONDS = REQUEST_SECONDS + 3.0
 """The hub's own deadline, and what a loaded machine may add."""
 CATCH_UP_SECONDS = 40.0
 """A watcher whose hint was lost learns of a change before its next heartbeat but one."""
-_USERS = [f"user-{number}" for number in range(8)]
-_WATCHED = 2
-"""Users that are watched, in each protocol."""
+_WATCHED = ["user-0", "user-1"]
+"""Those who are watched, in each protocol."""
 _WARM_UP_SECONDS = 2.0
 _UNSETTLED = {"$nin": [status.value for status in SETTLED]}
 
@@ -52,15 +51,13 @@ async def run(plan: Plan, folder: Path, say: Say) -> Evidence:
             AsyncMongoClient(world.store.url, tz_aware=True, uuidRepresentation="standard", timeoutMS=10_000)
         )
         evidence.versions = await _versions(store)
-        clients = Clients(evidence, world.apis, _USERS, PATIENCE_SECONDS)
+        clients = Clients(evidence, world.apis, [f"user-{n}" for n in range(plan.users)], PATIENCE_SECONDS)
         stack.push_async_callback(clients.aclose)
         lists = [RestSpeaker(api.url, PATIENCE_SECONDS) for api in world.apis]
         for one in lists:
             stack.push_async_callback(one.aclose)
         watchers = [
-            Watcher(protocol, user, world.apis, lists, plan.seed)
-            for protocol in PROTOCOLS
-            for user in _USERS[:_WATCHED]
+            Watcher(protocol, user, world.apis, lists, plan.seed) for protocol in PROTOCOLS for user in _WATCHED
         ]
         evidence.transcripts = [watcher.transcript for watcher in watchers]
         tasks = [asyncio.get_running_loop().create_task(watcher.run()) for watcher in watchers]
@@ -115,7 +112,7 @@ async def _quiet(store: Mongo, evidence: Evidence, say: Say) -> None:
 
 async def _caught_up(store: Mongo, watchers: list[Watcher], say: Say) -> None:
     """Gives watchers the time that the promise gives; what they have missed by then, they have missed."""
-    query = {"type": "in_app", "user_id": {"$in": _USERS[:_WATCHED]}, "delivered_at": {"$ne": None}}
+    query = {"type": "in_app", "user_id": {"$in": _WATCHED}, "delivered_at": {"$ne": None}}
     rows = await store[DATABASE]["notifications"].find(query, {"user_id": 1, "version": 1}).to_list()
     began, behind = time.time(), 0
     while time.time() - began < CATCH_UP_SECONDS:

@@ -27,6 +27,8 @@ Event = Mapping[str, Any]
 
 SILENCE_SECONDS = 20.0
 """A stream without even a heartbeat for so long is opened again."""
+_RELOAD_SECONDS = (0.3, 6.0)
+"""People reload their pages: half of all connections are left after a while."""
 _SUBSCRIPTION = """subscription ($user: String!, $after: String) {
   inboxEvents(userId: $user, after: $after) { kind cursor notification { id version } }
 }"""
@@ -101,11 +103,14 @@ class Watcher:
         transcript = self.transcript
         while True:
             transcript.connections += 1
+            stay = self._chance.uniform(*_RELOAD_SECONDS) if self._chance.random() < 0.5 else None
+            reload = asyncio.timeout(stay)
             try:
-                await self._watch_once(self._chance.choice(self._apis))
+                async with reload:
+                    await self._watch_once(self._chance.choice(self._apis))
                 end = "ended"
             except TimeoutError:
-                end = "silent"
+                end = "left" if reload.expired() else "silent"
             except (httpx2.HTTPError, OSError, EOFError, grpc.aio.AioRpcError, websockets.WebSocketException) as error:
                 end = _name(error)
             self._ends[end] += 1

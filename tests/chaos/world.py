@@ -53,6 +53,8 @@ class Plan:
     """Only these; none: all that the transport has."""
     rate: float = 40.0
     """Notifications that clients want a second."""
+    users: int = 8
+    """How many people they are for."""
     store_seconds: float = STORE_SECONDS
 
     @property
