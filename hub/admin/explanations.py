@@ -24,8 +24,8 @@ _SET_GOING = "Repair makes them due now, though never before their schedule, nex
 
 EXPLANATIONS: dict[Code, Explanation] = {
     Code.UNREADABLE: Explanation(
-        "This version can't read them: fields are missing or are not what they must be, and whatever meets one fails.",
-        "No repair: what they were is not on record; look at them in MongoDB, and mend or delete them there.",
+        "This version can't read them: fields are missing, or not what they must be, and nothing deals with them.",
+        "No repair: a newer version may have written them; if none has, look at them in MongoDB and mend them there.",
     ),
     Code.STUCK: Explanation("They wait to be sent, but nothing says when: no sweep ever finds them.", _SET_GOING),
     Code.ASLEEP: Explanation(
@@ -45,7 +45,7 @@ EXPLANATIONS: dict[Code, Explanation] = {
     ),
     Code.OVERDUE_NOT_MOVING: Explanation(
         "Their time has long passed; relay and worker are there, but nothing of their channel moved while it was watched.",
-        "No repair: look for `sweep_failed` in the relay's log, for unreadable ones above, and at the provider.",
+        "No repair: look for `sweep_failed` and `sweep_of_line_failed` in the relay's log, and at the provider.",
     ),
     Code.OVERDUE_BACKLOG: Explanation(
         "Their time has long passed, and their channel moves: there is more to send than its workers can do.",
@@ -60,7 +60,7 @@ EXPLANATIONS: dict[Code, Explanation] = {
         "Repair has them purged once the retention of settled notifications has passed, counted from now.",
     ),
     Code.SENDING_WITHOUT_CLAIM: Explanation(
-        "They are being sent, but no worker's claim says by whom, and a sweep that meets one fails.",
+        "They are being sent, but no worker's claim says by whom, and so no sweep ever settles them.",
         "Repair enters the claim of a worker that vanished: the relay notes an ambiguous attempt and goes on by the"
         " channel's rule.",
     ),

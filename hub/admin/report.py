@@ -62,7 +62,7 @@ class Report:
                 yield f"    Repaired: {found.repaired:,}; left: {found.remaining:,}."
             yield ""
         looked_at = ", ".join(f"{what} {number:,}" for what, number in self.scanned.items())
-        yield f"Looked at: {looked_at}. {self._verdict() if self.complete else 'That is not all.'}"
+        yield f"Looked at: {looked_at}. {self._verdict() if self.complete else 'Not to the end.'}"
 
     def _verdict(self) -> str:
         wrong = self.unsettled

@@ -262,6 +262,7 @@ PLANTED: list[tuple[Code, str, dict[str, Any]]] = [
     (Code.SENDING_WITHOUT_CLAIM, "sending", {"$unset": {"claim": 1}}),
     (Code.SENDING_WITHOUT_CLAIM, "sending", {"$set": {"claim": None}}),
     (Code.SENDING_WITHOUT_CLAIM, "sending", {"$set": {"budget.started_at": None}}),
+    (Code.SENDING_WITHOUT_CLAIM, "sending", {"$unset": {"budget.started_at": 1}}),
     *(
         (Code.CLAIM_LEFT_BEHIND, kind, {"$set": {"claim": {"token": uuid4(), "started_at": now()}}})
         for kind in ("pending", "retrying", "sent", "failed")
@@ -506,9 +507,9 @@ class TestTheWalk:
             schema["properties"].pop("_id")
             unreadable = {row["_id"] for row in await scratch.find({"$nor": [{"$jsonSchema": schema}]}).to_list()}
             await scratch.drop()
-            # A lane is the sweep's alone; that a claim is missing is a finding of its own.
-            assert unreadable == (fails | {"lane"}) - {"claim"}
-            assert {"title", "attempts.outcome", "budget.counted", "status_reason.code"} <= unreadable
+            # A lane is the sweep's alone; a claim that is missing, or when it first began, is a finding of its own.
+            assert unreadable == (fails | {"lane"}) - {"claim", "budget.started_at"}
+            assert {"title", "budget", "attempts.outcome", "status_reason.code"} <= unreadable
 
 
 def _without(row: dict[str, Any], name: str) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def test_what_came_to_no_end_is_not_called_healthy() -> None:
     report.add(Found(Code.STUCK, 1, ("x",), repaired=1, left=0))
     assert report.document()["healthy"] is False
     assert "Repaired: 1; left: 0." in "\n".join(report.lines())
-    assert list(report.lines())[-1] == "Looked at: notifications 5. That is not all."
+    assert list(report.lines())[-1] == "Looked at: notifications 5. Not to the end."
 
 
 def test_only_a_look_that_left_something_repairable_advises_to_repair() -> None:

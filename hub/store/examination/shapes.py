@@ -30,11 +30,10 @@ _TYPES: dict[Any, list[str]] = {
 def schema_of(model: type[BaseModel]) -> Row:
     """What a document of this model looks like; fields with a default may be absent, unknown ones are no fault."""
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
-    return {
-        "bsonType": ["object"],
-        "required": [name for name, field in fields.items() if field.is_required()],
-        "properties": {name: _schema(field.annotation) for name, field in fields.items()},
-    }
+    required = [name for name, field in fields.items() if field.is_required()]
+    properties = {name: _schema(field.annotation) for name, field in fields.items()}
+    # MongoDB refuses to require nothing.
+    return {"bsonType": ["object"], "properties": properties} | ({"required": required} if required else {})
 
 
 def notification_schema() -> Row:
@@ -44,7 +43,6 @@ def notification_schema() -> Row:
     properties["status"]["enum"] = sorted(status.value for status in STORED)
     properties["priority"]["enum"] = [priority.value for priority in Priority]
     properties["attempts"]["items"]["properties"]["outcome"]["enum"] = [kind.value for kind in OutcomeKind]
-    properties["budget"]["required"] = ["started_at", "counted"]
     return schema
 
 

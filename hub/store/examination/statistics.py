@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from pymongo.errors import OperationFailure
@@ -35,8 +34,10 @@ _NEVER_PURGED = timedelta(hours=24)
 """Nothing as young is ever gone: every retention is longer."""
 _NO_STAMP = UUID(int=0)
 
-_Cells = dict[Any, tuple[int, int, int]]
+_Cells = dict[tuple[str, ...], tuple[int, int, int]]
 """Type, category, status: how many, their attempts, how many have arrived."""
+_Hours = defaultdict[tuple[str, datetime], _Cells]
+"""By tenant and hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,55 +73,41 @@ class RollupExamination:
         self._hours: Rows = with_majority(RollupDocument.get_pymongo_collection())
         self._days: Rows = with_majority(DayRollupDocument.get_pymongo_collection())
         self._statistics = StatisticsStore()
-        self._day: datetime | None = None
-        self._counted: defaultdict[tuple[str, datetime], _Cells] = defaultdict(dict)
+        self._counted: defaultdict[datetime, _Hours] = defaultdict(lambda: defaultdict(dict))
         self.doubtful_hours: list[Span] = []
         self.doubtful_days: list[Span] = []
 
     async def add(self, first: UUID, last: UUID) -> None:
-        """Counts a range of notifications that lies within an hour; days are compared when they are over."""
-        hour = floor(time_of(first), Bucket.HOUR)
-        if hour < self._oldest:
-            return
-        if self._day != floor(hour, Bucket.DAY):
-            await self.compare()
-            self._day = floor(hour, Bucket.DAY)
+        """Counts a range of notifications; days that are over with it are compared."""
         with store_deadline(STEP_SECONDS), translated():
-            counted = await self._notifications.aggregate(_first_look(first, last))
-            async for row in counted:
+            async for row in await self._notifications.aggregate(_first_look(first, last)):
                 about = row["_id"]
-                cells = self._counted[str(about.get("tenant")), hour]
-                if not about["gone"]:
-                    key = _key(about)
-                    before = cells.get(key, (0, 0, 0))
-                    cells[key] = (before[0] + row["count"], before[1] + row["attempts"], before[2] + row["arrived"])
+                hour = floor(about["hour"] or time_of(first), Bucket.HOUR)
+                if hour >= self._oldest:
+                    _add(self._counted[floor(hour, Bucket.DAY)][str(about.get("tenant")), hour], row)
+        await self.compare(floor(time_of(last), Bucket.DAY))
 
-    async def compare(self) -> None:
-        """Compares the day that was counted with its roll-ups."""
-        if self._day is None:
-            return
-        counted, self._counted = self._counted, defaultdict(dict)
-        tenants = sorted({tenant for tenant, _ in counted})
-        for start in range(0, len(tenants), _TENANTS_AT_ONCE):
-            some = tenants[start : start + _TENANTS_AT_ONCE]
-            stored = await self._stored(some, self._day)
-            mine = {about: cells for about, cells in counted.items() if about[0] in set(some)}
-            for about in mine.keys() | stored.keys():
-                if mine.get(about, {}) != stored.get(about, {}) and len(self.doubtful_hours) < MOST_DOUBTS:
-                    self.doubtful_hours.append(Span(*about))
+    async def compare(self, before: datetime | None = None) -> None:
+        """Compares the days that were counted, or those before one, with their roll-ups."""
+        for day in sorted(day for day in self._counted if before is None or day < before):
+            counted = self._counted.pop(day)
+            tenants = sorted({tenant for tenant, _ in counted})
+            for start in range(0, len(tenants), _TENANTS_AT_ONCE):
+                some = tenants[start : start + _TENANTS_AT_ONCE]
+                stored = await self._stored(some, day)
+                mine = {about: cells for about, cells in counted.items() if about[0] in set(some)}
+                doubtful = [
+                    about for about in mine.keys() | stored.keys() if mine.get(about, {}) != stored.get(about, {})
+                ]
+                self.doubtful_hours += [Span(*about) for about in doubtful[: MOST_DOUBTS - len(self.doubtful_hours)]]
 
-    async def _stored(self, tenants: list[str], day: datetime) -> dict[tuple[str, datetime], _Cells]:
-        begin = max(day, self._oldest)
-        query: Row = {"tenant": {"$in": tenants}, "hour": {"$gte": begin, "$lt": day + DAY}}
-        stored: defaultdict[tuple[str, datetime], _Cells] = defaultdict(dict)
+    async def _stored(self, tenants: list[str], day: datetime) -> _Hours:
+        query: Row = {"tenant": {"$in": tenants}, "hour": {"$gte": max(day, self._oldest), "$lt": day + DAY}}
+        stored: _Hours = defaultdict(dict)
         with store_deadline(STEP_SECONDS), translated():
             async for row in self._hours.find(query):
-                arrived = sum(row["latencies"].values())
-                stored[row["tenant"], floor(row["hour"], Bucket.HOUR)][_key(row)] = (
-                    row["total"],
-                    row["attempts"],
-                    arrived,
-                )
+                cell = (row["total"], row["attempts"], sum(row["latencies"].values()))
+                stored[row["tenant"], floor(row["hour"], Bucket.HOUR)][_key(row)] = cell
         return stored
 
     async def days(self) -> AsyncIterator[int]:
@@ -223,10 +210,19 @@ def found(code: Code, spans: list[Span], examples: int, repaired: int) -> Found:
     return Found(code, len(spans), tuple(str(span) for span in spans[:examples]), repaired, len(spans) - repaired)
 
 
+def _add(cells: _Cells, row: Row) -> None:
+    if not row["_id"]["gone"]:
+        key = _key(row["_id"])
+        count, attempts, arrived = cells.get(key, (0, 0, 0))
+        cells[key] = (count + row["count"], attempts + row["attempts"], arrived + row["arrived"])
+
+
 def _first_look(first: UUID, last: UUID) -> list[Row]:
     gone = {"$ne": [{"$ifNull": ["$deleted_at", None]}, None]}
     arrived = {"$ne": [{"$ifNull": ["$delivered_at", "$sent_at", None]}, None]}
-    about = {"tenant": "$tenant", "type": "$type", "category": "$category", "status": "$status", "gone": gone}
+    is_date = {"$eq": [{"$type": "$created_at"}, "date"]}
+    hour = {"$cond": [is_date, {"$dateTrunc": {"date": "$created_at", "unit": "hour"}}, None]}
+    about = {name: f"${name}" for name in ("tenant", "type", "category", "status")} | {"hour": hour, "gone": gone}
     sums = {
         "count": {"$sum": 1},
         "attempts": {"$sum": "$attempt_count"},

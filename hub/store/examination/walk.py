@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -14,7 +14,7 @@ from hub.domain.notifications import Fault
 from hub.domain.status import Status
 from hub.store.client import Rows, store_deadline, translated, with_majority
 from hub.store.documents import NotificationDocument
-from hub.store.examination.contradictions import WAITING, Contradiction, contradictions, overdue
+from hub.store.examination.contradictions import WAITING, contradictions, overdue
 from hub.store.examination.shapes import notification_schema
 from hub.store.mapping import Row
 
@@ -23,7 +23,6 @@ RANGE = 5_000
 STEP_SECONDS = 60.0
 _REPAIR_TURNS = 3
 """A repair may uncover what another one mends."""
-_HOUR_MS = 3_600_000
 _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
 _LATE = "overdue"
 _Ids = Mapping[Code, Sequence[object]]
@@ -78,15 +77,9 @@ class Walk:
         self._terms = terms
         self._rows: Rows = NotificationDocument.get_pymongo_collection()
         self._durable = with_majority(self._rows)
-        readable: Row = {"$jsonSchema": notification_schema()}
-        unreadable: Row = {"$nor": [readable]}
-        kinds = contradictions(terms.now, terms.lease, terms.settled_retention, terms.reasons)
-        late = overdue(terms.now, terms.overdue_after)
-        self._any_kind: Row = {"$or": [unreadable, late, *(kind.broken for kind in kinds)]}
-        self._late: Row = {"$and": [readable, late]}
-        # What can't be read is found for that alone, and never touched.
-        legible = [replace(kind, broken={"$and": [readable, kind.broken]}) for kind in kinds]
-        self._kinds = [Contradiction(Code.UNREADABLE, unreadable), *legible]
+        self._readable: Row = {"$jsonSchema": notification_schema()}
+        self._kinds = contradictions(terms.now, terms.lease, terms.settled_retention, terms.reasons)
+        self._late = overdue(terms.now, terms.overdue_after)
         self._beyond = first_id_at(terms.now + timedelta(days=1))
 
     async def strangers(self) -> Found:
@@ -99,12 +92,12 @@ class Walk:
 
     async def still_late(self, ids: Sequence[UUID]) -> dict[UUID, int]:
         """Those of them that are overdue still, with their versions: whoever takes one up changes it."""
-        query: Row = {"$and": [{"_id": {"$in": list(ids)}}, self._late]}
+        query: Row = {"_id": {"$in": list(ids)}, **self._late}
         with store_deadline(STEP_SECONDS), translated():
             return {row["_id"]: row["version"] async for row in self._durable.find(query, {"version": 1})}
 
     async def steps(self) -> AsyncIterator[Step]:
-        """Looks at range after range, in the order of time; no range spans two hours."""
+        """Looks at range after range, in the order of time."""
         last = _FIRST
         while True:
             with store_deadline(STEP_SECONDS), translated():
@@ -117,15 +110,12 @@ class Walk:
 
     async def _next(self, last: UUID) -> tuple[UUID, UUID] | None:
         end = first_id_at(self._terms.now)
-        beginning = await self._durable.find_one({"_id": {"$gt": last, "$lt": end}}, {"_id": 1}, sort=[("_id", 1)])
+        query: Row = {"_id": {"$gt": last, "$lt": end}}
+        beginning = await self._durable.find_one(query, {"_id": 1}, sort=[("_id", 1)])
         if beginning is None:
             return None
-        first: UUID = beginning["_id"]
-        hour = (first.int >> 80) // _HOUR_MS
-        end = min(end, UUID(int=((hour + 1) * _HOUR_MS) << 80))
-        within = self._durable.find({"_id": {"$gte": first, "$lt": end}}, {"_id": 1}).sort("_id", 1)
-        ends = await within.skip(RANGE - 1).limit(1).to_list()
-        return first, ends[0]["_id"] if ends else UUID(int=end.int - 1)
+        ends = await self._durable.find(query, {"_id": 1}).sort("_id", 1).skip(RANGE - 1).limit(1).to_list()
+        return beginning["_id"], ends[0]["_id"] if ends else UUID(int=end.int - 1)
 
     async def _step(self, first: UUID, last: UUID) -> Step:
         span: Row = {"_id": {"$gte": first, "$lte": last}}
@@ -146,13 +136,17 @@ class Walk:
         return Found(code, count, tuple(str(each) for each in some), repaired, len(left))
 
     async def _look(self, span: Row) -> dict[str, list[Row]]:
-        """The ids of every kind, from one aggregation whose costly part sees only what is of any kind."""
+        """The ids of every kind. What can't be read is found for that alone."""
         together: Row = {"$group": {"_id": None, "ids": {"$push": "$_id"}}}
-        facets = {kind.code.value: [{"$match": kind.broken}, together] for kind in self._kinds}
+        unreadable: list[Row] = [{"$match": span}, {"$match": {"$nor": [self._readable]}}, together]
         kind_of: Row = {"type": "$type", "lane": "$lane", "waits": {"$in": ["$status", WAITING]}}
+        facets: dict[str, list[Row]] = {kind.code.value: [{"$match": kind.broken}, together] for kind in self._kinds}
         facets[_LATE] = [{"$match": self._late}, {"$group": {"_id": kind_of, "ids": {"$push": "$_id"}}}]
-        stages: list[Row] = [{"$match": span}, {"$match": self._any_kind}, {"$facet": facets}]
+        # Only what is of any kind comes as far as being sorted by kinds.
+        any_kind: Row = {"$or": [self._late, *(kind.broken for kind in self._kinds)]}
+        stages: list[Row] = [{"$match": {**span, **any_kind}}, {"$match": self._readable}, {"$facet": facets}]
         (answer,) = await (await self._durable.aggregate(stages)).to_list()
+        answer[Code.UNREADABLE.value] = await (await self._durable.aggregate(unreadable)).to_list()
         return {name: groups for name, groups in answer.items() if groups}
 
     async def _repair(self, span: Row, found: _Ids) -> tuple[dict[Code, int], _Ids]:
@@ -163,7 +157,8 @@ class Walk:
             if not mendable:
                 break
             for kind in mendable:
-                result = await self._rows.update_many({"$and": [span, kind.broken]}, kind.repair or [])
+                guard: Row = {"$and": [span, self._readable, kind.broken]}
+                result = await self._rows.update_many(guard, kind.repair or [])
                 repaired[kind.code] = repaired.get(kind.code, 0) + result.modified_count
             found = _ids_of(await self._look(span))
         return repaired, found
