@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-
-from starlette.types import Message, Send
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
 from hub.core.admission import Turns
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
 
 PAUSE_SECONDS = (0.5, 1.5)
 """About as long as Retry-After says; spread, or all of them would be heard again in the same moment."""
