@@ -46,10 +46,6 @@ class LaneGauges:
             self._age({})
 
     async def _ages(self) -> dict[str, float]:
-        ages = {str(lane): 0.0 for lane in self._lanes}
-        for line in await self._outbox.lines():
-            for due in await self._outbox.due(line, 1):
-                if due.since is not None:
-                    age = max(0.0, (now() - due.since).total_seconds())
-                    ages[line.lane] = max(ages.get(line.lane, 0.0), age)
-        return ages
+        waiting = await self._outbox.waiting_since()
+        ages = {lane: max(0.0, (now() - since).total_seconds()) for lane, since in waiting.items()}
+        return {str(lane): 0.0 for lane in self._lanes} | ages

@@ -10,9 +10,6 @@ from hub.store.documents import HeartbeatDocument
 from hub.store.outbox import OutboxStore
 from hub.store.updates import NOW, after, literal
 
-_SAMPLE = 100
-"""How many of each line are looked at: those that are due longest stand first."""
-
 
 @dataclass(frozen=True, slots=True)
 class ChannelOutcome:
@@ -78,14 +75,8 @@ class HeartbeatStore:
             return [_to_heartbeat(row) async for row in self._rows.find(query).sort("_id", 1)]
 
     async def oldest_due(self) -> datetime | None:
-        """Since when the oldest unsettled work has been due."""
-        oldest: datetime | None = None
-        for line in await self._outbox.lines():
-            for due in await self._outbox.due(line, _SAMPLE):
-                since = due.since
-                if since is not None and (oldest is None or since < oldest):
-                    oldest = since
-        return oldest
+        """Since when the oldest work has been waiting for a worker."""
+        return min((await self._outbox.waiting_since()).values(), default=None)
 
 
 def _to_heartbeat(row: Row) -> Heartbeat:

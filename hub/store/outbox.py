@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from hub.domain.ids import new_id
@@ -17,6 +17,10 @@ from hub.store.notifications import Periods
 from hub.store.updates import NOW, REMOVE, after, changed, earlier_of, into
 from hub.store.work import Claim, readable_claims
 
+_SAMPLE = 100
+"""How many of each line are looked at to find the oldest."""
+_MARGIN = timedelta(seconds=2)
+"""What clocks may differ, and how long a look may take."""
 EXPIRED = Fault("EXPIRED", "Its time passed before it could be sent.")
 
 
@@ -36,8 +40,6 @@ class Due:
     line: Line
     status: Status
     expires_at: datetime | None
-    since: datetime | None
-    """Since when it has been waiting for a worker, unless it waits for something else."""
 
 
 class OutboxStore:
@@ -47,13 +49,13 @@ class OutboxStore:
         self._periods = periods
         self._rows: Rows = NotificationDocument.get_pymongo_collection()
 
-    async def lines(self) -> list[Line]:
-        """Which tenants have something due in which lanes: one seek on the index for each."""
+    async def lines(self, until: datetime | None = None) -> list[Line]:
+        """Which tenants have something due, now or `until` then, in which lanes: one seek on the index for each."""
         found: list[Line] = []
         step: Row = {}
         with translated():
             while True:
-                query: Row = {"due": {"$lte": datetime.now(UTC)}, **step}
+                query: Row = {"due": {"$lte": until or datetime.now(UTC)}, **step}
                 order = [("tenant", 1), ("lane", 1), ("due", 1)]
                 rows = await self._rows.find(query, _LINE).sort(order).hint("due").limit(1).to_list()
                 if not rows:
@@ -69,10 +71,27 @@ class OutboxStore:
         query: Row = {"tenant": line.tenant, "lane": line.lane, "due": {"$lte": datetime.now(UTC)}, **known}
         with translated():
             found = self._rows.find(query, _DUE).sort("due", 1).hint("due").limit(limit)
-            return [
-                Due(row["_id"], line, Status(row["status"]), row["expires_at"], row["next_attempt_at"])
-                async for row in found
-            ]
+            return [Due(row["_id"], line, Status(row["status"]), row["expires_at"]) async for row in found]
+
+    async def waiting_since(self) -> dict[str, datetime]:
+        """For each lane, since when the oldest work has been waiting for a worker, handed over already or not."""
+        oldest: dict[str, datetime] = {}
+        moment = datetime.now(UTC)
+        # What was handed over is due again in a while, should nobody take it.
+        soon = moment + max(self._periods.handover_grace, self._periods.requeue_after) + _MARGIN
+        for line in await self.lines(soon):
+            for due in ({"$lte": moment}, {"$gt": moment, "$lte": soon}):
+                for since in await self._waiting(line, due, moment):
+                    oldest[line.lane] = min(since, oldest.get(line.lane, since))
+        return oldest
+
+    async def _waiting(self, line: Line, due: Row, moment: datetime) -> list[datetime]:
+        """Since when the first of a range have been waiting: what is due earliest has been waiting longest."""
+        query: Row = {"tenant": line.tenant, "lane": line.lane, "due": due}
+        with translated():
+            rows = await self._rows.find(query, _WAITS).sort("due", 1).hint("due").limit(_SAMPLE).to_list()
+        since = [row["next_attempt_at"] for row in rows if row["status"] in _WAITING]
+        return [one.astimezone(UTC) for one in since if one is not None and one <= moment]
 
     async def requeued(self, ids: Sequence[UUID]) -> None:
         """Notes that these were published: not again before `requeue_after`, unless they expire earlier."""
@@ -126,7 +145,8 @@ class OutboxStore:
             return [to_entity(row) async for row in self._rows.find({"_id": {"$in": list(ids)}, "recorded_by": stamp})]
 
 
-_DUE: Row = {"status": 1, "expires_at": 1, "next_attempt_at": 1}
+_DUE: Row = {"status": 1, "expires_at": 1}
+_WAITS: Row = {"status": 1, "next_attempt_at": 1}
 _LINE: Row = {"_id": 0, "tenant": 1, "lane": 1}
 _LIVING: Row = {"deleted_at": None}
 """A tombstone that a sweep still has in hand stays as it is."""

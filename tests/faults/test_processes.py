@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections import Counter
 from typing import Any
 from uuid import uuid4
@@ -70,9 +71,21 @@ async def test_a_worker_killed_in_mid_delivery_loses_nothing(
         assert await doubled(hub, client) == []
 
 
+async def says(client: httpx2.AsyncClient, status: str, broker: str) -> dict[str, Any] | None:
+    """The health report, if it says this of the whole and of the broker."""
+    report: dict[str, Any] = (await client.get("/api/v1/health")).json()
+    details = {part["name"]: part["detail"] for part in report["components"]}
+    return report if (report["status"], details["broker"]) == (status, broker) else None
+
+
+async def is_well(client: httpx2.AsyncClient) -> bool:
+    return await says(client, "ok", "3 processes are connected.") is not None
+
+
 async def test_a_broker_stopped_for_twenty_seconds_fails_no_create_and_loses_nothing(
     mongo_url: str, mongo_database: str
 ) -> None:
+    """Health tells meanwhile who is cut off, and how long the oldest work has been waiting."""
     user = f"user-{uuid4().hex[:8]}"
     async with (
         RabbitServer() as rabbit,
@@ -81,6 +94,7 @@ async def test_a_broker_stopped_for_twenty_seconds_fails_no_create_and_loses_not
     ):
         ids: list[str] = []
         stopping = asyncio.Event()
+        await until(lambda: is_well(client), 20)
 
         async def load() -> None:
             while not stopping.is_set():
@@ -92,13 +106,21 @@ async def test_a_broker_stopped_for_twenty_seconds_fails_no_create_and_loses_not
             group.create_task(load())
             await asyncio.sleep(1)
             await rabbit.stop()
-            await asyncio.sleep(20)
+            away = time.monotonic()
+            await asyncio.sleep(18)
+            for _ in range(4):
+                report = await says(client, "degraded", "3 of 3 processes have no connection.")
+                assert report is not None
+                # What came right after the stop has been waiting ever since, and nothing for longer.
+                assert abs(report["oldest_due_seconds"] - (time.monotonic() - away)) < 3
+                await asyncio.sleep(0.5)
             await rabbit.start()
             await asyncio.sleep(1)
             stopping.set()
         assert len(ids) > 200
         await until(lambda: all_settled(client, user, len(ids)), 60)
         assert await doubled(hub, client) == []
+        await until(lambda: is_well(client), 20)
 
 
 async def test_a_process_that_is_told_to_stop_finishes_what_it_holds(
