@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tests.chaos.evidence import Injection
 from tests.chaos.world import LEASE_SECONDS, World
 from tests.replica_set import MEMBERS
-from tests.servers import RabbitServer
+from tests.servers import RabbitServer, ServerError
 
 BETWEEN_SECONDS = (1.0, 3.0)
 _BROKEN_MODES = ("reset", "refuse", "swallow", "delay", "upstream", "downstream")
@@ -177,6 +177,9 @@ class Fate:
         self.injections.append(injection)
         try:
             await fault.strike(self._world, self._chance, target)
+        except (TimeoutError, ServerError) as error:
+            # Whatever could not be brought back is a finding like any other; the run goes on to show what became of it.
+            self._world.complaints.append(f"{fault.name} of {target} did not heal: {type(error).__name__} {error}")
         finally:
             injection.healed_at = time.time()
             self._busy -= set(fault.holds(target))
