@@ -64,7 +64,7 @@ async def _rolling_restart(world: World, _chance: random.Random, role: str) -> N
 
 async def _step_down(world: World, _chance: random.Random, _target: str) -> None:
     await world.store.step_down()
-    await world.store.healthy()
+    await world.store.healthy(120)
 
 
 async def _kill_primary(world: World, chance: random.Random, _target: str) -> None:
@@ -72,7 +72,7 @@ async def _kill_primary(world: World, chance: random.Random, _target: str) -> No
     await primary.kill()
     await asyncio.sleep(chance.uniform(1, 3))
     await primary.start()
-    await world.store.healthy()
+    await world.store.healthy(120)
 
 
 async def _isolate_primary(world: World, _chance: random.Random, _target: str) -> None:
@@ -88,7 +88,8 @@ async def _isolate_primary(world: World, _chance: random.Random, _target: str) -
     await world.store.primary()
     await asyncio.sleep(1)
     await world.store.members[number].start()
-    await world.store.healthy()
+    # A member that was refused by those that it asked first asks them again only after a minute.
+    await world.store.healthy(120)
 
 
 async def _wipe_broker(world: World, chance: random.Random, _target: str) -> None:

@@ -168,6 +168,7 @@ class World:
             self._name_hubs(broker_url, {kind: route for kind, (_, route) in providers.items()})
             self.proxy = await stack.enter_async_context(Proxy(self._routes))
             await stack.enter_async_context(self.store)
+            stack.callback(self._keep_logs)
             for kind, (port, _) in providers.items():
                 stack.enter_context(self._provider(kind, port))
             for hub in self.hubs.values():
@@ -211,6 +212,10 @@ class World:
                 if fault := _fault_in(line):
                     found[f"{hub.role} logged {fault}"] += 1
         return [f"{text} ({count} times)" for text, count in found.items()]
+
+    def _keep_logs(self) -> None:
+        for number, member in enumerate(self.store.members):
+            shutil.copy(member.log_path, self.folder / f"mongod-{number}.log")
 
     def _replica_set(self) -> ReplicaSet:
         own = [next(self._ports) for _ in range(MEMBERS)]
