@@ -48,8 +48,9 @@ class Record:
 class GoodClient:
     """Creates over REST at any of a hub's addresses; an answer that no client could expect is an AssertionError."""
 
-    def __init__(self, base_urls: Sequence[str], user_id: str) -> None:
+    def __init__(self, base_urls: Sequence[str], user_id: str, *, message: str = "Hello there") -> None:
         self.record = Record()
+        self._message = message
         self._user_id = user_id
         self._base_urls = list(base_urls)
         self._http = httpx2.AsyncClient(timeout=DEADLINE_SECONDS, limits=httpx2.Limits(max_connections=200))
@@ -65,7 +66,7 @@ class GoodClient:
     async def create(self, kind: str = "email") -> str:
         """The id of a new notification, however often it has to be asked for."""
         key = uuid4().hex
-        body = {"user_id": self._user_id, "title": "Hello", "message": "Hello there", "type": kind}
+        body = {"user_id": self._user_id, "title": "Hello", "message": self._message, "type": kind}
         while True:
             wait = await self._try(key, body)
             if wait is None:
@@ -114,5 +115,6 @@ class GoodClient:
             return None
         problem = response.json()
         assert (response.status_code, problem["reason"]) in PASSING, response.text
+        assert response.status_code != 503 or "Retry-After" in response.headers, response.headers
         self.record.refusals[problem["reason"]] += 1
         return float(response.headers.get("Retry-After", "1"))
