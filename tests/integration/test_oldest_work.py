@@ -16,7 +16,7 @@ from hub.store.heartbeats import HeartbeatStore
 from tests.assembly import TEMPORARY, Assembly, ScriptedChannel, Timing, assembled
 from tests.waiting import until
 
-TIMING = Timing(handover_grace=timedelta(seconds=1), requeue_after=timedelta(seconds=1))
+TIMING = Timing(handover_grace=timedelta(milliseconds=500), requeue_after=timedelta(milliseconds=500))
 HOUR = timedelta(hours=1)
 
 
@@ -42,7 +42,7 @@ async def test_what_was_handed_over_and_not_taken_is_waiting_all_the_same(hub: A
     first = await hub.created()
     second = await hub.created(metadata={"priority": "high"})
     # Over several rounds of being published again, each of which sets its due time ahead.
-    ends = time.monotonic() + 3
+    ends = time.monotonic() + 2
     while time.monotonic() < ends:
         assert await store.oldest_due() == first.created_at
         since = {"in_app.normal": first.created_at, "in_app.high": second.created_at}
