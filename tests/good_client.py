@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from bisect import bisect
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -36,8 +37,19 @@ class Record:
     """Moments of the monotonic clock."""
     refusals: Counter[str] = field(default_factory=Counter)
     """Answers that pass, and connections that broke, each tried again."""
+    refused_at: list[float] = field(default_factory=list)
     slowest: float = 0.0
     """The longest that one try took."""
+
+    def note(self, refusal: str) -> None:
+        self.refusals[refusal] += 1
+        self.refused_at.append(time.monotonic())
+
+    @property
+    def longest_refusal(self) -> float:
+        """The longest time from a refusal to the next success, in seconds."""
+        places = ((moment, bisect(self.successes, moment)) for moment in self.refused_at)
+        return max((self.successes[place] - moment for moment, place in places), default=0.0)
 
     @property
     def longest_outage(self) -> float:
@@ -104,7 +116,7 @@ class GoodClient:
         except httpx2.TimeoutException as error:
             raise AssertionError(f"no answer within {DEADLINE_SECONDS:g} s: {error!r}") from error
         except httpx2.TransportError as error:
-            self.record.refusals[type(error).__name__] += 1
+            self.record.note(type(error).__name__)
             return 0.1
         finally:
             self.record.slowest = max(self.record.slowest, time.monotonic() - began)
@@ -116,5 +128,5 @@ class GoodClient:
         problem = response.json()
         assert (response.status_code, problem["reason"]) in PASSING, response.text
         assert response.status_code != 503 or "Retry-After" in response.headers, response.headers
-        self.record.refusals[problem["reason"]] += 1
+        self.record.note(problem["reason"])
         return float(response.headers.get("Retry-After", "1"))

@@ -64,6 +64,7 @@ async def test_clients_wait_a_little_and_nothing_is_lost_or_doubled(own_amqp_url
                 await accepted_more(client, 5)
                 await heal(replica_set, number)
         assert record.longest_outage < MOST_OUTAGE_SECONDS, record
+        assert record.longest_refusal < MOST_OUTAGE_SECONDS, record
         assert record.slowest < DEADLINE_SECONDS + 1, record
         await until(lambda: all_done(replica_set), 30)
         # Every try had its key: what was accepted is there, and nothing else.
