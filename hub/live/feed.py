@@ -149,13 +149,12 @@ class LiveFeed:
 
     async def _catch_up(self, topic: Topic, stream: Stream) -> list[Event]:
         """Replays from the stream's place: after an absence, or where it was too slow for its queue."""
-        began = now()
         # From here on it is told again: subscribe, then read.
         stream.behind = False
+        began, found = now(), None
         try:
-            found = None
             if began - stream.progress.complete <= LONGEST_ABSENCE:
-                found = await self._reading.changes(topic, stream.progress.since)
+                began, found = await self._reading.changes(topic, stream.progress.since)
             topic.unread = await self._reading.unread(topic)
         except HubError as error:
             log.warning("live_replay_failed", reason=error.reason)

@@ -9,7 +9,6 @@ from datetime import datetime
 
 from hub.core.tasks import checkpoint
 from hub.domain.errors import HubError
-from hub.domain.times import now
 from hub.live.cursors import LONGEST_ABSENCE
 from hub.live.joint import FeedEndedError
 from hub.live.pump import Pending, Pump
@@ -79,10 +78,11 @@ class Healing:
             log.warning("live_healing_failed", reason=error.reason)
 
     async def _look(self, tenant: str, topics: Sequence[Topic]) -> None:
-        started = now()
         for topic in topics:
             topic.stale = False
         try:
+            # Not simply now: what a majority does not have yet must be looked for again.
+            started = await self._reading.known_until()
             traces = await self._traces(tenant, [topic for topic in topics if topic.has_inbox_streams])
             if traces is None:
                 await self._one_by_one(tenant, topics)
@@ -112,7 +112,7 @@ class Healing:
             for topic in topics:
                 await self._look(tenant, [topic])
             return
-        topic, started = topics[0], now()
+        topic, started = topics[0], await self._reading.known_until()
         topic.unread = await self._reading.unread(topic)
         topic.tell_resync([], started)
         topic.looked_again(started)

@@ -29,7 +29,7 @@ class Reading:
         self._inbox = inbox
         self._spawn = spawn
         self._counts: weakref.WeakKeyDictionary[Topic, Joint[None, UnreadCount]] = weakref.WeakKeyDictionary()
-        self._changes: weakref.WeakKeyDictionary[Topic, Joint[datetime, list[Notification]]] = (
+        self._changes: weakref.WeakKeyDictionary[Topic, Joint[datetime, tuple[datetime, list[Notification]]]] = (
             weakref.WeakKeyDictionary()
         )
 
@@ -40,6 +40,11 @@ class Reading:
         for changes in list(self._changes.values()):
             changes.end()
 
+    async def known_until(self) -> datetime:
+        """Up to when all changes show in what is read after this; it lies back where the replica set lags."""
+        with store_deadline(_SECONDS):
+            return await self._inbox.known_until()
+
     async def unread(self, topic: Topic) -> UnreadCount:
         """The unread count, read after this was asked; shared by all who ask at the same time."""
         joint = self._counts.get(topic)
@@ -47,17 +52,20 @@ class Reading:
             joint = self._counts[topic] = Joint(self._spawn, partial(self._count, topic.tenant, topic.user_id))
         return await joint.ask(None)
 
-    async def changes(self, topic: Topic, since: datetime) -> list[Notification] | None:
-        """What changed in an inbox, oldest change first; None if it is too much. Shared like the count."""
+    async def changes(self, topic: Topic, since: datetime) -> tuple[datetime, list[Notification] | None]:
+        """Until when it is complete, and what changed in an inbox, oldest change first; None if it is too much.
+
+        Shared like the count.
+        """
         joint = self._changes.get(topic)
         if joint is None:
             joint = self._changes[topic] = Joint(self._spawn, partial(self._changed, topic.tenant, topic.user_id))
-        found = await joint.ask(since)
+        until, found = await joint.ask(since)
         if len(found) > MOST_CHANGES and found[0].updated_at <= since:
             # Too much for somebody who came along and has been away for longer.
-            found = await self._changed(topic.tenant, topic.user_id, [since])
+            until, found = await self._changed(topic.tenant, topic.user_id, [since])
         mine = [notification for notification in found if notification.updated_at > since]
-        return mine if len(mine) <= MOST_CHANGES else None
+        return until, mine if len(mine) <= MOST_CHANGES else None
 
     async def traces(self, tenant: str, user_ids: Sequence[str], since: datetime) -> list[Trace] | None:
         """What changed in many inboxes; None if it is too much."""
@@ -74,6 +82,9 @@ class Reading:
         with store_deadline(_SECONDS):
             return await self._inbox.unread_count(tenant, user_id)
 
-    async def _changed(self, tenant: str, user_id: str, since: Sequence[datetime]) -> list[Notification]:
+    async def _changed(
+        self, tenant: str, user_id: str, since: Sequence[datetime]
+    ) -> tuple[datetime, list[Notification]]:
         with store_deadline(_SECONDS):
-            return await self._inbox.changed_since(tenant, user_id, min(since), MOST_CHANGES + 1)
+            until = await self._inbox.known_until()
+            return until, await self._inbox.changed_since(tenant, user_id, min(since), MOST_CHANGES + 1)

@@ -50,6 +50,20 @@ class InboxStore:
         """What watchers are told is never rolled back, whatever a lone primary has taken."""
         self._operations: Rows = InboxOperationDocument.get_pymongo_collection()
 
+    async def known_until(self) -> datetime:
+        """Up to when what a majority has is complete: now, or earlier where the others lag behind the primary.
+
+        To be asked before the read that it is about. A mongos does not say; there it is always now.
+        """
+        asked = datetime.now(UTC)
+        with translated():
+            written = (await self._rows.database.command("hello")).get("lastWrite")
+        if written is None or written["majorityOpTime"] == written["opTime"]:
+            return asked
+        # In whole seconds: earlier than it was, if anything.
+        until: datetime = written["majorityWriteDate"]
+        return min(asked, until)
+
     async def unread_count(self, tenant: str, user_id: str) -> UnreadCount:
         """Unread, unexpired items: at most 1,001 index keys are looked at."""
         query = _unread(tenant, user_id)

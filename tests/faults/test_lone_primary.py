@@ -24,10 +24,12 @@ async def test_watchers_are_told_what_a_majority_has() -> None:
         others = [member for index, member in enumerate(replica_set.members) if index != number]
         for member in others:
             member.pause()
+        paused_at = datetime.now(UTC)
         async with replica_set.members[number].client() as client:
             alone = {"$set": {"version": 99, "unread_until": datetime(1970, 1, 1, tzinfo=UTC)}}
             rows = client[DATABASE].get_collection("notifications", write_concern=WriteConcern(w=1))
             await rows.update_one({"_id": notification.id}, alone)
+        known_until = await hub.inbox_store.known_until()
         since = datetime.now(UTC) - timedelta(hours=1)
         latest = await hub.inbox_store.latest(ME.tenant, [notification.id])
         changed = await hub.inbox_store.changed_since(ME.tenant, "user123", since, 10)
@@ -39,3 +41,5 @@ async def test_watchers_are_told_what_a_majority_has() -> None:
     assert [one.version for one in changed] == [delivered.version]
     assert [one.version for one in traces] == [delivered.version]
     assert unread.count == 1
+    # What it has taken alone is looked for again until a majority has it.
+    assert known_until <= paused_at

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import aio_pika
@@ -14,6 +15,7 @@ from hub.domain.errors import HubError, Reason
 from hub.domain.events import EventKind, UnreadCount
 from hub.domain.paging import Position
 from hub.domain.times import now
+from hub.live import cursors
 from hub.live.changes import ChangeHints
 from hub.live.rabbit import EXCHANGE, RabbitHints
 from hub.live.streams import QUEUED
@@ -348,6 +350,44 @@ class CountingInbox(InboxStore):
         self.reads += 1
         if self.failing:
             raise HubError(Reason.STORE_UNREACHABLE, "Away.")
+
+
+class LaggingInbox(InboxStore):
+    """A replica set whose other members lag: what is read has a majority, and that is as it was then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.behind_since: datetime | None = None
+
+    async def known_until(self) -> datetime:
+        return self.behind_since or await super().known_until()
+
+    async def changed_since(self, tenant, user_id, since, limit):
+        return self._then(await super().changed_since(tenant, user_id, since, limit))
+
+    async def traces(self, tenant, user_ids, since, limit):
+        return self._then(await super().traces(tenant, user_ids, since, limit))
+
+    def _then(self, found: list[Any]) -> list[Any]:
+        return [one for one in found if self.behind_since is None or one.updated_at < self.behind_since]
+
+
+async def test_what_a_majority_gets_late_is_told_however_late(rabbit_world: World, monkeypatch: pytest.MonkeyPatch):
+    """A change whose caller was told that its outcome is unknown: nobody announces it when it lasts after all."""
+    monkeypatch.setattr(cursors, "OVERLAP", timedelta(milliseconds=100))
+    inbox = LaggingInbox()
+    async with rabbit_world.process(QUICK, inbox=inbox) as process:
+        async with rabbit_world.watch(process) as reader:
+            inbox.behind_since = now()
+            [late] = await rabbit_world.arrive(quiet=True)
+            cursor = ""
+            for _ in range(5):
+                cursor = (await reader.next(EventKind.HEARTBEAT)).cursor
+            inbox.behind_since = None
+            assert ids([await reader.next()]) == [late.id]
+        # Whoever comes back with a cursor of that time finds it too.
+        async with rabbit_world.watch(process, after=cursor) as again:
+            assert ids([await again.next()]) == [late.id]
 
 
 async def test_a_thousand_readers_of_one_user_cost_a_few_reads(world: World):
