@@ -60,8 +60,8 @@ class InboxStore:
             written = (await self._rows.database.command("hello")).get("lastWrite")
         if written is None or written["majorityOpTime"] == written["opTime"]:
             return asked
-        # In whole seconds: earlier than it was, if anything.
-        until: datetime = written["majorityWriteDate"]
+        # In whole seconds: earlier than it was, if anything. Commands answer without a zone.
+        until: datetime = written["majorityWriteDate"].replace(tzinfo=UTC)
         return min(asked, until)
 
     async def unread_count(self, tenant: str, user_id: str) -> UnreadCount:
