@@ -162,13 +162,19 @@ class Delivery:
         return self._decide(claim, self._channels[claim.notification.type], outcome, claim.started_at)
 
     async def _record(self, records: Sequence[Record]) -> None:
-        """Writes what became of claims; a store that is away is asked again until it says who has them now."""
-        written = await asyncio.gather(*(self._write(record) for record in records))
-        kept = [record for record, good in zip(records, written, strict=True) if good]
+        """Writes what became of claims; a store that is away is asked again until it says who has them now.
+
+        What the store refuses for good is raised, once all the others are dealt with.
+        """
+        written = await asyncio.gather(*(self._write(record) for record in records), return_exceptions=True)
+        kept = [record for record, good in zip(records, written, strict=True) if good is True]
         self._announce([record.claim for record in kept])
         for record in kept:
             self._observe(record)
             self._bury(record)
+        for refusal in written:
+            if isinstance(refusal, BaseException):
+                raise refusal
 
     async def _write(self, record: Record) -> bool:
         # Without end: what was sent and is not on record is sent again by somebody else. The fence, not a clock, tells

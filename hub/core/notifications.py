@@ -11,6 +11,7 @@ from hub.core.access import Operation
 from hub.core.creation import Creation
 from hub.core.lists import Lists
 from hub.core.ports import Announcer, Change, Feed, Waker
+from hub.core.tasks import checkpoint
 from hub.domain.checks import check_user_id
 from hub.domain.errors import HubError, Reason, invalid_field, not_found
 from hub.domain.events import Event
@@ -39,6 +40,8 @@ class NewItem:
 
 
 MOST_ITEMS = 1000
+_LOOK_AGAIN_SECONDS = 0.01
+"""A majority may be a moment behind what the compare-and-set met."""
 
 REPORTED: dict[Status, Fault] = {
     Status.FAILED: Fault("REPORTED_FAILED", "A receipt says that it did not arrive."),
@@ -129,6 +132,7 @@ class Notifications:
         allowed = [Status.FAILED] if target is Status.PENDING else sources(target)
         current = await self._load(principal, notification_id)
         while True:
+            checkpoint()
             changed = await self._store.change_status(current, target, allowed, REPORTED.get(target))
             if changed is not None:
                 self._tell(changed)
@@ -141,6 +145,7 @@ class Notifications:
             if current.status not in allowed:
                 raise _illegal(current, target)
             # It may be done by now: somebody moved it between the two looks.
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     async def delete(self, principal: Principal, notification_id: str) -> None:
         """Deletes it for good, whatever its status; what waits is never sent. NOT_FOUND the second time."""
@@ -177,6 +182,7 @@ class Notifications:
         access.allow(principal, Operation.MARK)
         current = await self._load(principal, notification_id)
         while True:
+            checkpoint()
             changed = await self._store.mark(current, read=read)
             if changed is not None:
                 self._tell(changed)
@@ -187,6 +193,7 @@ class Notifications:
             if (current.read_at is not None) is read:
                 return current
             # Delivered between the two looks: it can be marked by now.
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     def _tell(self, changed: Notification) -> None:
         self._announcer.announce([Change(changed.tenant, changed.user_id, changed.id)])

@@ -156,6 +156,18 @@ def _passes(error: OperationFailure) -> bool:
     return bool(unsure) or error.code in _PASSING
 
 
+class RefusedWriteError(Exception):
+    """The server refused a write for good. Carries its code alone: the driver's text quotes what was to be written."""
+
+
+def refusals(error: BulkWriteError) -> dict[int, Exception]:
+    """What became of those items of a bulk that were refused, by their positions; the others were written."""
+    return {
+        item["index"]: unreachable(error) if item.get("code") in _PASSING else RefusedWriteError(item.get("code"))
+        for item in error.details["writeErrors"]
+    }
+
+
 def unreachable(error: Exception) -> HubError:
     """The refusal while no primary answers; what was asked for may have been done."""
     log.warning("store_unreachable", error=type(error).__name__)

@@ -8,13 +8,14 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
 
 from hub.domain.errors import HubError
 from hub.domain.notifications import Attempt, Notification
 from hub.domain.retry import Budget, Decision
 from hub.domain.status import Status, sources
 from hub.log import get_logger
-from hub.store.client import Rows, translated
+from hub.store.client import Rows, refusals, translated
 from hub.store.documents import NotificationDocument
 from hub.store.mapping import Row, attempt_row, to_entity
 from hub.store.notifications import Periods
@@ -101,22 +102,31 @@ class WorkStore:
             found = {row["_id"] async for row in self._rows.find({"_id": {"$in": list(notification_ids)}}, {"_id": 1})}
         return [notification_id in found for notification_id in notification_ids]
 
-    async def record_many(self, records: Sequence[Record]) -> list[bool]:
+    async def record_many(self, records: Sequence[Record]) -> list[bool | Exception]:
         """Writes what became of claims; False where the lease was lost and somebody else has written since.
 
-        Repeating a record that was written is harmless and answers True.
+        Repeating a record that was written is harmless and answers True. One that the server refused has an error of its
+        own: STORE_UNREACHABLE if the next try may end better, RefusedWriteError if not.
         """
         writes = [UpdateOne(_fence(record.claim), self._outcome(record)) for record in records]
+        refused: dict[int, Exception] = {}
+        try:
+            with translated():
+                result = await self._rows.bulk_write(writes, ordered=False)
+                if result.matched_count == len(records):
+                    return [True] * len(records)
+        except BulkWriteError as error:
+            refused = refusals(error)
+        written = await self._written(records)
+        return [record.stamp in written or refused.get(index, False) for index, record in enumerate(records)]
+
+    async def _written(self, records: Sequence[Record]) -> set[UUID]:
+        """The stamps that are in the store."""
+        stamps = [record.stamp for record in records]
+        ids = [record.claim.notification.id for record in records]
+        query: Row = {"_id": {"$in": ids}, "recorded_by": {"$in": stamps}}
         with translated():
-            result = await self._rows.bulk_write(writes, ordered=False)
-            if result.matched_count == len(records):
-                return [True] * len(records)
-            stamps = [record.stamp for record in records]
-            ids = [record.claim.notification.id for record in records]
-            query: Row = {"_id": {"$in": ids}, "recorded_by": {"$in": stamps}}
-            found = self._rows.find(query, {"recorded_by": 1})
-            written = {(row["_id"], row["recorded_by"]) async for row in found}
-        return [(record.claim.notification.id, record.stamp) in written for record in records]
+            return {row["recorded_by"] async for row in self._rows.find(query, {"recorded_by": 1})}
 
     def _outcome(self, record: Record) -> list[Row]:
         decision = record.decision

@@ -52,7 +52,7 @@ class Flaky(WorkStore):
         super().__init__(timing.periods)
         self._back_at = time.monotonic() + seconds
 
-    async def record_many(self, records: Sequence[Record]) -> list[bool]:
+    async def record_many(self, records: Sequence[Record]) -> list[bool | Exception]:
         if time.monotonic() < self._back_at:
             raise HubError(Reason.STORE_UNREACHABLE, "away")
         return await super().record_many(records)

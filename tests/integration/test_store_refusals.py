@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from pymongo import AsyncMongoClient
 
 from hub.domain.errors import HubError, Reason
@@ -105,3 +106,24 @@ async def test_a_record_of_which_nobody_knows_how_many_copies_there_are_is_writt
         seen = await hub.comes_to(notification, Status.FAILED)
         await until(lambda: [letter.notification_id for letter in hub.graves.letters] == [notification.id])
     assert len(seen.attempts) == 1
+
+
+async def test_an_outcome_that_is_refused_is_no_other_ones_trouble(server: FaultyMongo, hub: Assembly) -> None:
+    """One document that the server does not take (here by a rule of its own) in a batch with one that it takes."""
+    channel = hub.channels["in_app"]
+    channel.gate.clear()
+    fit, unfit = await hub.created(), await hub.created(title="unfit")
+    for one in (fit, unfit):
+        await hub.comes_to(one, Status.SENDING)
+    rule = {"$nor": [{"title": "unfit", "status": "delivered"}]}
+    await hub.store.database.command("collMod", hub.rows.name, validator=rule)
+    try:
+        with structlog.testing.capture_logs() as logged:
+            channel.gate.set()
+            await hub.comes_to(fit, Status.DELIVERED)
+            await until(lambda: hub.announcements.of(fit.id) == 2)
+            await until(lambda: any(entry["event"] == "delivery_failed" for entry in logged))
+    finally:
+        await hub.store.database.command("collMod", hub.rows.name, validator={})
+    assert [entry["notification_id"] for entry in logged if entry["event"] == "delivery_failed"] == [str(unfit.id)]
+    assert (await hub.get(unfit)).status is Status.SENDING
