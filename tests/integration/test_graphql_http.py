@@ -1,5 +1,6 @@
 """GraphQL over HTTP, by a real server: operations, statuses, odd bodies, and the rules of the graphql-http audits."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -938,6 +939,20 @@ async def test_a_guests_body_is_read_no_further_than_needed(client: httpx2.Async
     # With a wrong key none of it is read.
     response = await post(client, b"x" * MAX_BODY_BYTES * 2, authorization="Bearer wrong")
     assert response.status_code == 401
+
+
+async def test_guests_who_send_slowly_keep_no_place_from_callers(locked: Running, client: httpx2.AsyncClient):
+    url = httpx2.URL(locked.url)
+    head = f"POST {url.path} HTTP/1.1\r\nHost: hub\r\nContent-Type: {JSON}\r\nContent-Length: 2000\r\n\r\n{{"
+    async with contextlib.AsyncExitStack() as stack:
+        # Each would have three places of the 512.
+        for _ in range(200):
+            _, writer = await asyncio.open_connection(url.host, url.port)
+            stack.callback(writer.close)
+            writer.write(head.encode())
+        for _ in range(20):
+            response = await post(client, WORD, **BEARER)
+            assert response.status_code == 200
 
 
 @pytest.mark.parametrize("accept", [JSON, GRAPHQL])

@@ -110,11 +110,13 @@ class HttpEndpoint:
                 return self._page(request)
             _check_method(request)
             _check_accept(offers)
+            async with deadline(self._request_timeout):
+                principal, params = await self._caller(request)
             with await self._admission.admit(declared_bytes(request.headers.get("content-length"))) as place:
                 request.state.place = place
                 # Execution has a deadline of its own; whoever sends slowly must not keep the place either.
                 async with deadline(self._request_timeout):
-                    principal, params = await self._admitted(request)
+                    params = params or await self._params(request, self._max_body_bytes)
                 context = Context.fresh(self._core, principal)
                 return await self._run(request, params, context, media, streams=offers[0] == EVENTS_TYPE)
         except Refused as refusal:
@@ -127,16 +129,18 @@ class HttpEndpoint:
             log.exception("graphql_request_failed")
             return _refusal(internal(), media, STATUS[Code.INTERNAL])
 
-    async def _admitted(self, request: Request) -> tuple[Principal, Params]:
-        """Who calls, known before the body is read, and for what. Without a credential that is health alone."""
+    async def _caller(self, request: Request) -> tuple[Principal, Params | None]:
+        """Who calls, known before the body is read; for health alone no credential is needed, which the body must tell.
+
+        Before there is a place: strangers who send slowly shall keep none from those who have a credential.
+        """
         try:
-            principal = principal_of(self._core.credentials, request)
+            return principal_of(self._core.credentials, request), None
         except HubError:
             params = None if token_of(request) else await self._params_of_guest(request)
             if params is None:
                 raise
             return GUEST, params
-        return principal, await self._params(request, self._max_body_bytes)
 
     async def _params_of_guest(self, request: Request) -> Params | None:
         """A short request for what is public; None for any other, however it fails to be one."""
@@ -167,8 +171,9 @@ class HttpEndpoint:
             body += chunk
             if len(body) > max_bytes:
                 raise too_large
-            # Only a body whose size nobody declared is larger than it was taken for.
-            request.state.place.grow(len(body))
+            # Only a body whose size nobody declared is larger than it was taken for. A guest's short one has no place yet.
+            if hasattr(request.state, "place"):
+                request.state.place.grow(len(body))
         return bytes(body)
 
     async def _run(self, request: Request, params: Params, context: Context, media: str, *, streams: bool) -> Response:
