@@ -943,14 +943,15 @@ async def test_a_guests_body_is_read_no_further_than_needed(client: httpx2.Async
 
 async def test_guests_who_send_slowly_keep_no_place_from_callers(locked: Running, client: httpx2.AsyncClient):
     url = httpx2.URL(locked.url)
-    head = f"POST {url.path} HTTP/1.1\r\nHost: hub\r\nContent-Type: {JSON}\r\nContent-Length: 2000\r\n\r\n{{"
+    head = f"POST {url.path} HTTP/1.1\r\nHost: hub\r\nContent-Type: {JSON}\r\nContent-Length: 100\r\n\r\n{{"
     async with contextlib.AsyncExitStack() as stack:
-        # Each would have three places of the 512.
-        for _ in range(200):
+        # Together they would have more places than there are.
+        for _ in range(520):
             _, writer = await asyncio.open_connection(url.host, url.port)
             stack.callback(writer.close)
             writer.write(head.encode())
-        for _ in range(20):
+        # Until they have surely been taken in, a few in each turn of the loop.
+        for _ in range(100):
             response = await post(client, WORD, **BEARER)
             assert response.status_code == 200
 
