@@ -156,8 +156,9 @@ def statistics(counted: Statistics) -> statistics_pb2.Statistics:
     )
     # There may be tens of thousands of rows, of a thousand different times at most: added in place, not copied in.
     starts = {start: timestamp(start) for start in {row.start for row in counted.rows}}
+    add = message.rows.add
     for row in counted.rows:
-        message.rows.add(
+        add(
             start=starts[row.start],
             type=row.type,
             category=row.category,
