@@ -249,3 +249,8 @@ def test_what_is_no_json_is_told_in_one_way(text: str):
 def test_json_that_is_sent_can_always_be_encoded():
     assert dump_json({"a": "é🏃"}) == '{"a":"é🏃"}'
     assert dump_json("\ud800").encode() == b'"\\ud800"'
+    assert dump_json({"é": ["\ud83c", None, 1.5, True]}).encode() == '{"é":["\\ud83c",null,1.5,true]}'.encode()
+    deep: list[object] = []
+    for _ in range(600):
+        deep = [deep]
+    assert dump_json(deep) == "[" * 601 + "]" * 601

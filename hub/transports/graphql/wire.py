@@ -6,12 +6,15 @@ import json
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from pydantic import TypeAdapter
 from strawberry.types import ExecutionResult
 
 JSON_TYPE = "application/json"
 GRAPHQL_TYPE = "application/graphql-response+json"
 EVENTS_TYPE = "text/event-stream"
 HTML_TYPE = "text/html"
+
+_JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 def load_json(text: str) -> Any:
@@ -27,6 +30,12 @@ def load_json(text: str) -> Any:
 
 def dump_json(value: object) -> str:
     """Compact JSON that can always be encoded: what UTF-8 has no bytes for stays an escape, as it came."""
+    try:
+        # Three times as fast, which counts where an answer has megabytes.
+        return _JSON.dump_json(value).decode()
+    except ValueError:
+        # A lone surrogate, or nested more deeply than pydantic likes.
+        pass
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
