@@ -10,6 +10,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from hub.transports.graphql.batch import BatchMutations
+from hub.transports.graphql.columns import Executor
 from hub.transports.graphql.dead_letters import DeadLetterMutations, DeadLetterQueries
 from hub.transports.graphql.documents import Documents
 from hub.transports.graphql.errors import make_public
@@ -64,5 +65,6 @@ def build_schema(documents: Documents, request_timeout: timedelta) -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         extensions=[lambda: Lifecycle(documents, request_timeout)],
+        execution_context_class=Executor,
         config=StrawberryConfig(scalar_map=SCALARS),
     )
