@@ -10,7 +10,7 @@ from uuid import UUID
 from hub.domain.events import InboxPosition, UnreadCount
 from hub.domain.ids import new_id
 from hub.domain.notifications import Notification
-from hub.store.client import Rows, translated, with_majority
+from hub.store.client import Rows, translated, unreachable, with_majority
 from hub.store.documents import InboxOperationDocument, NotificationDocument
 from hub.store.mapping import Row, to_entity
 from hub.store.updates import NOW, REMOVE, changed
@@ -58,7 +58,12 @@ class InboxStore:
         asked = datetime.now(UTC)
         with translated():
             written = (await self._rows.database.command("hello")).get("lastWrite")
-        if written is None or written["majorityOpTime"] == written["opTime"]:
+        if written is None:
+            return asked
+        if "majorityOpTime" not in written:
+            # A primary that has just begun does not know yet.
+            raise unreachable(LookupError("no majority is known yet"))
+        if written["majorityOpTime"] == written["opTime"]:
             return asked
         # In whole seconds: earlier than it was, if anything. Commands answer without a zone.
         until: datetime = written["majorityWriteDate"].replace(tzinfo=UTC)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hub.domain.status import SETTLED
-from tests.chaos.evidence import Claim, Ending, Evidence, Row, Taken, Transcript, Try, Wish
+from tests.chaos.evidence import Claim, Ending, Evidence, Injection, Row, Taken, Transcript, Try, Wish
 
 MOST_DOUBLED = 0.005
 """Share of taken messages that may be doubled by a crash between the provider's answer and our record of it."""
@@ -19,6 +19,8 @@ POSSIBLY_TAKEN = {"accepted", "delivered", "ambiguous"}
 EXTERNAL = {"email", "sms"}
 SLACK_SECONDS = 0.05
 """Between the clock of the store, in milliseconds, and that of the providers."""
+_ANSWER_SECONDS = 0.2
+"""An answer may be on its way for so long."""
 _RECOVERY_SECONDS = 4.0
 """After a fault on an api its clients may still meet broken connections for so long."""
 _SETTLED = {status.value for status in SETTLED}
@@ -64,7 +66,7 @@ def check(evidence: Evidence) -> Verdict:
         verdict.violations += _watched(transcript, evidence.stored)
     verdict.violations += _answers(evidence)
     verdict.violations += [Violation("process", text, evidence.began) for text in evidence.complaints]
-    _doubled(verdict, stored, taken)
+    _doubled(verdict, stored, taken, evidence.injections)
     _count(verdict, evidence)
     return verdict
 
@@ -197,10 +199,19 @@ def _excused(one: Try, evidence: Evidence) -> bool:
     )
 
 
-def _doubled(verdict: Verdict, stored: Mapping[str, Row], taken: Mapping[str, Sequence[Taken]]) -> None:
-    """Duplicates: those that the provider forced are counted apart, the others are few and on record."""
+def _cut_off(message: Taken, injections: Sequence[Injection]) -> bool:
+    """Whether the provider's network was under a fault when it answered: the same as if it had cut the connection."""
+    return any(
+        one.target == message.channel and one.at - _ANSWER_SECONDS <= message.at <= one.healed_at for one in injections
+    )
+
+
+def _doubled(
+    verdict: Verdict, stored: Mapping[str, Row], taken: Mapping[str, Sequence[Taken]], injections: Sequence[Injection]
+) -> None:
+    """Duplicates: those that the provider, or the network before it, forced are counted apart; the others are few."""
     for identifier, messages in taken.items():
-        forced = sum(message.forced for message in messages[:-1])
+        forced = sum(message.forced or _cut_off(message, injections) for message in messages[:-1])
         ours = len(messages) - 1 - forced
         verdict.numbers["doubled by the provider"] += forced
         verdict.numbers["taken"] += len(messages)

@@ -390,6 +390,25 @@ async def test_what_a_majority_gets_late_is_told_however_late(rabbit_world: Worl
             assert ids([await again.next()]) == [late.id]
 
 
+class NewPrimary:
+    """A primary in the moment of its election, as mongod 6.0 was seen to answer: no majority is known yet."""
+
+    @property
+    def database(self) -> NewPrimary:
+        return self
+
+    async def command(self, _name: str) -> dict[str, Any]:
+        return {"lastWrite": {"opTime": {"t": 2}, "lastWriteDate": datetime(2026, 1, 1)}}  # noqa: DTZ001 - it has no zone
+
+
+async def test_while_no_majority_is_known_readers_look_again(store: Store):
+    inbox = InboxStore()
+    inbox._rows = NewPrimary()  # type: ignore[assignment]  # as much of it as is asked
+    with pytest.raises(HubError) as refused:
+        await inbox.known_until()
+    assert refused.value.reason is Reason.STORE_UNREACHABLE
+
+
 async def test_a_thousand_readers_of_one_user_cost_a_few_reads(world: World):
     inbox = CountingInbox()
     async with world.process(inbox=inbox) as process:

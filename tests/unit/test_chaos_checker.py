@@ -218,6 +218,14 @@ def test_a_broken_connection_is_excused_by_a_fault_on_that_very_api() -> None:
     assert check(evidence).violations == []
 
 
+def test_what_a_network_swallowed_after_it_was_taken_is_forced() -> None:
+    evidence = sound()
+    evidence.taken[1:2] = [Taken(name(5), "email", START + 1, START + 1, forced=False)]
+    assert check(evidence).numbers["doubled"] == 1
+    evidence.injections.append(Injection("network of a provider", "email", START + 0.5, START + 1.5))
+    assert check(evidence).numbers["doubled"] == 0
+
+
 def test_the_table_lays_what_was_wrong_at_the_door_of_the_fault_before() -> None:
     evidence = sound()
     not_stored(evidence)
