@@ -81,13 +81,14 @@ class Delivery:
             record = await self._attempt(claim, lease_began)
             await self._record([record])
 
-    async def lapse(self, claims: Sequence[Claim]) -> None:
-        """Settles what became of claims whose lease ran out: the attempt may have been taken."""
+    async def lapse(self, claims: Sequence[Claim]) -> int:
+        """Settles what became of claims whose lease ran out: the attempt may have been taken. Returns of how many."""
         known = [claim for claim in claims if claim.notification.type in self._channels]
         if len(known) < len(claims):
             # Of a channel that another version has, or that was taken away: its relays know what may be sent again.
             log.info("lapsed_of_unknown_channel", count=len(claims) - len(known))
         await self._record([self._lapsed(claim) for claim in known])
+        return len(known)
 
     async def _unclaimed(self, notification_id: UUID) -> None:
         """Somebody else has it, or it is settled or not due: nothing to do. What does not exist, operators are told."""

@@ -106,23 +106,24 @@ class Sweep:
             # What somebody leaves goes to those after them. Without a part of their own, those after a tenant with a
             # backlog would wait until all of that is done: the lane of a slow provider is full nearly all the time.
             part = math.ceil(room / (len(lines) - done))
-            found, published = await self._sweep_line(lane, line, share, part)
+            published, all_moved = await self._sweep_line(lane, line, share, part)
             room -= published
-            # Only when all of it moved on: what waits for room would be read in vain again.
-            more = more or (found == share and room > 0)
+            # What waits for room, or can't be moved, would be read in vain again.
+            more = more or (all_moved and room > 0)
         return more
 
-    async def _sweep_line(self, lane: Lane, line: Line, share: int, room: int) -> tuple[int, int]:
-        """How many were due, and how many of them were published."""
+    async def _sweep_line(self, lane: Lane, line: Line, share: int, room: int) -> tuple[int, bool]:
+        """How many were published, and whether a full share was due and all of it moved on: then there may be more."""
         try:
             found = await self._outbox.due(line, share)
-            return len(found), await self._handle(lane, found, room)
+            published, left = await self._handle(lane, found, room)
+            return published, len(found) == share and not left
         except HubError:
             raise
         except Exception:
             # A document that can't be dealt with must not hold up anybody else's.
             log.exception("sweep_of_line_failed", tenant=line.tenant, lane=line.lane)
-            return 0, 0
+            return 0, False
 
     async def _room(self, lane: Lane) -> int:
         """How many more ids the lane may hold."""
@@ -131,18 +132,20 @@ class Sweep:
         except BrokerAwayError:
             return 0
 
-    async def _handle(self, lane: Lane, found: Sequence[Due], room: int) -> int:
-        """Moves on what was found; returns how many ids were published."""
+    async def _handle(self, lane: Lane, found: Sequence[Due], room: int) -> tuple[int, int]:
+        """Moves on what was found; returns how many ids were published, and how many stay as they were."""
         by_status: defaultdict[Status, list[Due]] = defaultdict(list)
         for due in found:
             by_status[due.status].append(due)
         waiting = [*by_status[Status.SCHEDULED], *by_status[Status.PENDING], *by_status[Status.RETRYING]]
         expired = await self._expire(waiting)
         await self._start(by_status[Status.SCHEDULED])
-        await self._lapse(by_status[Status.SENDING])
+        sending = by_status[Status.SENDING]
+        lapsed = await self._lapse(sending)
         await self._tidy(by_status)
         ready = [due for due in waiting if due.id not in expired]
-        return await self._publish(lane, ready[:room])
+        published = await self._publish(lane, ready[:room])
+        return published, len(ready) - published + len(sending) - lapsed
 
     async def _expire(self, waiting: Sequence[Due]) -> set[object]:
         mortal = [due.id for due in waiting if due.expires_at is not None]
@@ -156,11 +159,12 @@ class Sweep:
         if scheduled:
             self._announce(await self._outbox.start_scheduled([due.id for due in scheduled]))
 
-    async def _lapse(self, sending: Sequence[Due]) -> None:
-        if sending:
-            claims = await self._outbox.lapsed([due.id for due in sending])
-            log.info("leases_lapsed", count=len(claims))
-            await self._delivery.lapse(claims)
+    async def _lapse(self, sending: Sequence[Due]) -> int:
+        if not sending:
+            return 0
+        claims = await self._outbox.lapsed([due.id for due in sending])
+        log.info("leases_lapsed", count=len(claims))
+        return await self._delivery.lapse(claims)
 
     async def _tidy(self, by_status: dict[Status, list[Due]]) -> None:
         """Expired inbox items leave the inbox; anything else that is settled has no business in the outbox."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from pymongo import AsyncMongoClient
@@ -79,3 +79,18 @@ async def test_nobody_is_last_for_ever_where_there_are_more_tenants_than_room(
             seen += await taken(hub)
         await hub.sweep.sweep()
     assert all(ids & set(seen) for ids in others)
+
+
+async def test_what_can_not_be_moved_is_not_looked_at_again_and_again(
+    hub: Assembly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim that ran out, of a channel that only another version has: its relays know what is to be done."""
+    monkeypatch.setattr(sweep_module, "SHARE", 1)
+    notification = await hub.created()
+    strange = {
+        "type": "pigeon", "status": "sending", "claim": {"token": uuid4(), "started_at": notification.created_at},
+        "due": notification.created_at,
+    }  # fmt: skip
+    await hub.rows.update_one({"_id": notification.id}, {"$set": strange})
+    assert not await hub.sweep.sweep()
+    assert (await hub.row(notification))["status"] == "sending"
