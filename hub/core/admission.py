@@ -109,7 +109,8 @@ class Turns:
         else:
             self._let_go(self._patient)
         self._counting = False
-        if self._left < self._at_once:
+        # Also after a turn in which all had given up: those behind them are waiting still.
+        if self._left < self._at_once or self._patient:
             self._count()
 
     def _let_go(self, waiting: deque[asyncio.Future[None]]) -> None:

@@ -173,3 +173,15 @@ async def test_whose_turn_does_not_come_in_time_is_refused_and_leaves_no_place_b
         await admission.admit()
     assert raised.value.reason is Reason.OVERLOADED
     assert admission.under_way == 0
+
+
+async def test_those_behind_others_who_gave_up_are_let_go_all_the_same():
+    turns, loop = Turns(1), asyncio.get_running_loop()
+    first, impatient = loop.create_task(turns.wait(10)), loop.create_task(turns.wait(10))
+    patient = loop.create_task(turns.calm(10))
+    await asyncio.sleep(0)
+    assert not impatient.done()
+    impatient.cancel()
+    async with asyncio.timeout(2):
+        await patient
+    assert await first
