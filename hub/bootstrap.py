@@ -248,16 +248,9 @@ def _assemble(
     creation = Creation(stores.notifications, stores.keys, channels, addresses, relay, watching.observer)
     core = _core(settings, store, stores, channels, creation, watching.announcer, relay, feed)
     sweep = Sweep(stores.outbox, stores.leases, wiring.transport, delivery, watching.announcer, pipeline.sweep_interval)
-    admission = Admission(
-        settings.in_flight_limit,
-        watching.metrics.counter("hub_requests_refused", "Requests refused because too much was under way."),
-    )
-    watching.metrics.gauge(
-        "hub_in_flight", "What is under way, as HUB_IN_FLIGHT_LIMIT counts.", lambda: admission.under_way
-    )
     return Hub(
         core=core,
-        admission=admission,
+        admission=_admission(settings, watching.metrics),
         store=store,
         relay=relay,
         feed=feed,
@@ -272,6 +265,13 @@ def _assemble(
         ),
         runs=(*wiring.runs, relay.run, watching.vitals.run, watching.hours.run),
     )
+
+
+def _admission(settings: Settings, metrics: Metrics) -> Admission:
+    refused = metrics.counter("hub_requests_refused", "Requests refused because too much was under way.")
+    admission = Admission(settings.in_flight_limit, refused)
+    metrics.gauge("hub_in_flight", "What is under way, as HUB_IN_FLIGHT_LIMIT counts.", lambda: admission.under_way)
+    return admission
 
 
 def _core(

@@ -62,10 +62,8 @@ def of_reason(reason: str | None, *, may_wait: bool) -> Reply:
     return Reply(Ending.WRONG, f"{reason or 'no reason'}{'' if may_wait else ', no time to come back'}")
 
 
-class RestSpeaker:
-    """REST."""
-
-    name = "rest"
+class _HttpSpeaker:
+    """What both protocols over HTTP have in common."""
 
     def __init__(self, url: str, patience: float) -> None:
         self._client = httpx2.AsyncClient(base_url=url, timeout=patience)
@@ -73,6 +71,21 @@ class RestSpeaker:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+    async def _request(self, method: str, path: str, **more: Any) -> httpx2.Response | Reply:
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._client.request(method, path, **more)
+        except (httpx2.TimeoutException, TimeoutError):
+            return Reply(Ending.SILENT)
+        except httpx2.TransportError as error:
+            return Reply(Ending.BROKEN, type(error).__name__)
+
+
+class RestSpeaker(_HttpSpeaker):
+    """REST."""
+
+    name = "rest"
 
     async def create(self, command: Command) -> Reply:
         body = {name: value for name, value in command.items() if name != "idempotency_key"}
@@ -106,13 +119,9 @@ class RestSpeaker:
             parameters["after"] = page["next_cursor"]
 
     async def _ask(self, method: str, path: str, **more: Any) -> dict[str, Any] | Reply:
-        try:
-            async with asyncio.timeout(self._patience):
-                answer = await self._client.request(method, path, **more)
-        except (httpx2.TimeoutException, TimeoutError):
-            return Reply(Ending.SILENT)
-        except httpx2.TransportError as error:
-            return Reply(Ending.BROKEN, type(error).__name__)
+        answer = await self._request(method, path, **more)
+        if isinstance(answer, Reply):
+            return answer
         body = _json(answer)
         if answer.is_success and body is not None:
             return body
@@ -131,17 +140,10 @@ _CLAIM = """mutation ($i: UpdateNotificationStatusInput!) {
 }"""
 
 
-class GraphQlSpeaker:
+class GraphQlSpeaker(_HttpSpeaker):
     """GraphQL over HTTP."""
 
     name = "graphql"
-
-    def __init__(self, url: str, patience: float) -> None:
-        self._client = httpx2.AsyncClient(base_url=url, timeout=patience)
-        self._patience = patience
-
-    async def aclose(self) -> None:
-        await self._client.aclose()
 
     async def create(self, command: Command) -> Reply:
         answer = await self._ask(_CREATE, "createNotification", _camel(command))
@@ -160,13 +162,9 @@ class GraphQlSpeaker:
         return answer if isinstance(answer, Reply) else Reply(Ending.DONE, notification_id=notification_id)
 
     async def _ask(self, document: str, field: str, given: Mapping[str, Any]) -> dict[str, Any] | Reply:
-        try:
-            async with asyncio.timeout(self._patience):
-                answer = await self._client.post("/graphql", json={"query": document, "variables": {"i": given}})
-        except (httpx2.TimeoutException, TimeoutError):
-            return Reply(Ending.SILENT)
-        except httpx2.TransportError as error:
-            return Reply(Ending.BROKEN, type(error).__name__)
+        answer = await self._request("POST", "/graphql", json={"query": document, "variables": {"i": given}})
+        if isinstance(answer, Reply):
+            return answer
         body = _json(answer)
         if body is None:
             return Reply(Ending.WRONG, f"{answer.status_code} without JSON")
