@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.chaos.chart import Chart
-from tests.chaos.checker import Verdict, check
+from tests.chaos.checker import Verdict, check, too_many_doubled
 from tests.chaos.defects import DEFECTS
 from tests.chaos.evidence import Evidence
 from tests.chaos.report import Table
@@ -62,7 +62,11 @@ async def matrix(options: argparse.Namespace) -> bool:
             plan = Plan(seed, options.seconds, transport, faults=tuple(options.faults), rate=options.rate)
             keep = options.keep and options.keep / f"{transport}-{seed}"
             table.add(*await one_run(plan, keep))
-        good = good and not any(verdict.violations for _, verdict in table.runs)
+        verdicts = [verdict for _, verdict in table.runs]
+        if too_many_doubled(verdicts):
+            say("too many messages were doubled")
+            good = False
+        good = good and not any(verdict.violations for verdict in verdicts)
         sys.stdout.write(f"\n{table.text()}\n\n{table.summary()}\n\n")
         pages[transport] = page(table, options.seconds)
         if options.write:

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from tests.chaos.chart import Chart
-from tests.chaos.checker import DOUBLED_BY_ONE, check
+from tests.chaos.checker import UNDER_WAY, check, too_many_doubled
 from tests.chaos.evidence import Claim, Ending, Evidence, Injection, Sight, Taken, Transcript, Try, Wish
 from tests.chaos.report import Table
 
@@ -164,10 +164,8 @@ def a_process_that_ended(evidence: Evidence) -> None:
     evidence.complaints.append("api-1 ended by itself")
 
 
-def many_doubled(evidence: Evidence) -> None:
-    for number in range(100, 101 + DOUBLED_BY_ONE):
-        evidence.stored.append(row(number, "sent", attempt(1, "ambiguous"), attempt(2, "accepted", 2)))
-        evidence.taken += [Taken(name(number), "email", START + at, START + at, forced=False) for at in (1, 2)]
+def doubled_with_too_few_attempts(evidence: Evidence) -> None:
+    evidence.taken.append(Taken(name(1), "email", START + 2, START + 2, forced=False))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +192,7 @@ def many_doubled(evidence: Evidence) -> None:
         (hanging, "answer"),
         (broken_without_a_fault, "answer"),
         (a_process_that_ended, "process"),
-        (many_doubled, "doubled"),
+        (doubled_with_too_few_attempts, "doubled"),
     ],
 )
 def test_what_is_wrong_is_noticed(spoil: Callable[[Evidence], None], kind: str) -> None:
@@ -224,6 +222,19 @@ def test_what_a_network_swallowed_after_it_was_taken_is_forced() -> None:
     assert check(evidence).numbers["doubled"] == 1
     evidence.injections.append(Injection("network of a provider", "email", START + 0.5, START + 1.5))
     assert check(evidence).numbers["doubled"] == 0
+
+
+def test_more_doubled_than_one_crash_explains_or_half_a_percent_is_too_much() -> None:
+    evidence = sound()
+    for number in range(100, 100 + UNDER_WAY):
+        evidence.stored.append(row(number, "sent", attempt(1, "ambiguous"), attempt(2, "accepted", 2)))
+        evidence.taken += [Taken(name(number), "email", START + at, START + at, forced=False) for at in (1, 2)]
+    verdict = check(evidence)
+    assert verdict.violations == []
+    assert not too_many_doubled([verdict])
+    assert too_many_doubled([verdict, verdict])
+    verdict.numbers["taken"] = UNDER_WAY * 200
+    assert not too_many_doubled([verdict, verdict])
 
 
 def test_the_table_lays_what_was_wrong_at_the_door_of_the_fault_before() -> None:
