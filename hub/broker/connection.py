@@ -50,6 +50,11 @@ def translated() -> Iterator[None]:
         raise BrokerAwayError from error
     except (AMQPError, OSError, RuntimeError, EOFError, TimeoutError, StopAsyncIteration) as error:
         raise BrokerAwayError(type(error).__name__) from error
+    except Exception as error:
+        # aiormq's word for a call that was under way when its connection ended; whatever else it is, it has a name.
+        if type(error) is not Exception:
+            raise
+        raise BrokerAwayError from error
 
 
 async def keep_connected(url: str, purpose: str, session: Session, away: Callable[[], None]) -> NoReturn:

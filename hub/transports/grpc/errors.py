@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import NoReturn
 
-import grpc
+import grpc.aio
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no py.typed
 
@@ -67,10 +68,14 @@ def renamed(error: HubError, names: Mapping[str, str]) -> HubError:
 
 
 async def abort(context: Context, error: HubError, correlation_id: str) -> NoReturn:
-    """Ends a call with the error, its details and the correlation id."""
+    """Ends a call with the error, its details and the correlation id; where the caller has hung up, without a word."""
     status = to_status(error, correlation_id)
     trailing = ((CORRELATION_ID, correlation_id), (DETAILS, status.SerializeToString()))
-    await context.abort(STATUS_OF[error.code], status.message, trailing)
+    try:
+        await context.abort(STATUS_OF[error.code], status.message, trailing)
+    except grpc.aio.InternalError:
+        # grpc would log it as a defect of ours; a cancelled call is what this is.
+        raise asyncio.CancelledError from None
 
 
 def to_status(error: HubError, correlation_id: str) -> status_pb2.Status:
