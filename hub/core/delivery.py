@@ -15,6 +15,7 @@ from hub.core.addresses import Addresses
 from hub.core.batching import Batcher
 from hub.core.ports import Announcer, Change, DeadLetter, Observer, Undertaker
 from hub.core.tasks import checkpoint
+from hub.core.unrecorded import Unrecorded
 from hub.domain.channels import Channel, Message
 from hub.domain.errors import HubError, Reason
 from hub.domain.notifications import Attempt, Fault, Outcome, OutcomeKind
@@ -63,7 +64,8 @@ class Delivery:
         self._undertaker = undertaker
         self._observer = observer
         self._clocks = clocks
-        self._lease = lease
+        self._send_until = lease.total_seconds() / 2
+        self._unrecorded = Unrecorded(clocks.monotonic, self._send_until)
         self._claims = Batcher(work.claim_many, max_size=_BATCH, max_waiting=_WAITING)
         self._lookups = Batcher(work.exist_many, max_size=_BATCH, max_waiting=_WAITING)
         self._records = Batcher(work.record_many, max_size=_BATCH, max_waiting=_WAITING)
@@ -117,13 +119,14 @@ class Delivery:
             address = await self._addresses.resolve(notification.tenant, notification.user_id, channel, notification.to)
         except HubError:
             return _UNSENT
+        await self._unrecorded.settled()
         if address is None and channel.contact_point is not None:
             return Decision(
                 Status.FAILED, Fault("NO_CONTACT_POINT", f"There is no {channel.contact_point} to send to.")
             )
         if notification.expires_at is not None and notification.expires_at <= self._clocks.now():
             return Decision(Status.EXPIRED, EXPIRED)
-        if self._clocks.monotonic() - lease_began > self._lease.total_seconds() / 2:
+        if self._clocks.monotonic() - lease_began > self._send_until:
             # A send begun now might outlast the lease, and somebody else would send beside us.
             return _UNSENT
         return Message(
@@ -183,11 +186,12 @@ class Delivery:
         attempts = stamina.retry_context(
             on=_store_away, attempts=None, timeout=None, wait_initial=0.1, wait_max=0.5, wait_jitter=0.1
         )
-        async for attempt in attempts:
-            checkpoint()
-            with attempt:
-                if await self._records.add(record):
-                    return True
+        with self._unrecorded.one():
+            async for attempt in attempts:
+                checkpoint()
+                with attempt:
+                    if await self._records.add(record):
+                        return True
         # Another worker has it by now; what it records holds, and our attempt shows there as an ambiguous one.
         log.warning("lease_lost", notification_id=str(record.claim.notification.id))
         return False

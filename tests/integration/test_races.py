@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -98,13 +99,32 @@ async def test_cancelled_in_the_moment_its_attempt_failed_it_is_cancelled(hub: A
     assert answer.status is Status.CANCELLED
 
 
-async def test_the_outcome_of_an_attempt_outlasts_a_store_that_is_away(hub: Assembly) -> None:
-    lease = timedelta(seconds=1)
-    delivery = Delivery(
-        Flaky(hub.timing, lease.total_seconds() * 2), dict(hub.channels), Addresses(UserStore(hub.timing.periods), {}, None),
+def over_a_store_that_is_away(hub: Assembly, seconds: float, lease: timedelta) -> Delivery:
+    return Delivery(
+        Flaky(hub.timing, seconds), dict(hub.channels), Addresses(UserStore(hub.timing.periods), {}, None),
         hub.announcements, hub.graves, hub.metrics, Clocks(now, lambda: 0.5), lease,
     )  # fmt: skip
+
+
+async def test_the_outcome_of_an_attempt_outlasts_a_store_that_is_away(hub: Assembly) -> None:
+    lease = timedelta(seconds=1)
+    delivery = over_a_store_that_is_away(hub, lease.total_seconds() * 2, lease)
     notification = await hub.created()
     await delivery.deliver(notification.id)
     found = await hub.get(notification)
     assert (found.status, [attempt.outcome for attempt in found.attempts]) == (Status.DELIVERED, ["delivered"])
+
+
+async def test_while_an_outcome_cannot_be_recorded_nothing_more_is_sent(hub: Assembly) -> None:
+    delivery = over_a_store_that_is_away(hub, 1.5, timedelta(seconds=60))
+    first, second = await hub.created(), await hub.created()
+    sent = hub.channels["in_app"].sent
+    delivering = [hub.group.create_task(delivery.deliver(first.id))]
+    await asyncio.sleep(0.5)
+    delivering.append(hub.group.create_task(delivery.deliver(second.id)))
+    await hub.comes_to(second, Status.SENDING)
+    await asyncio.sleep(0.3)
+    assert [message.id for message in sent] == [first.id]
+    await asyncio.gather(*delivering)
+    assert [message.id for message in sent] == [first.id, second.id]
+    assert (await hub.get(second)).status is Status.DELIVERED
