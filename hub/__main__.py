@@ -145,7 +145,7 @@ def _run(options: argparse.Namespace) -> int:
             return
         outbox = _OUTBOX.format(host=own_address(settings.http.host), http=ports.http) if settings.captures else ""
         names = {"host": own_address(settings.http.host), "http": ports.http, "grpc": ports.grpc}
-        key = "" if settings.auth.keys_file is None else " -H 'Authorization: Bearer <key>'"
+        key = "" if not settings.auth.demanded else " -H 'Authorization: Bearer <key>'"
         sys.stdout.write(_BANNER.format(**names, outbox=outbox, example=_EXAMPLE, key=key))
         sys.stdout.flush()
 

@@ -103,7 +103,7 @@ def _warn_of_strangers(settings: Settings) -> None:
     """What was allowed explicitly is said loudly all the same."""
     if not (settings.allow_anonymous and settings.open_listeners):
         return
-    if settings.auth.keys_file is None:
+    if not settings.auth.demanded:
         log.warning("anonymous_access", hosts=settings.open_listeners, meaning="whoever can connect may do anything")
     if settings.captures:
         log.warning("outbox_shown_to_others", hosts=settings.open_listeners)
@@ -213,7 +213,7 @@ def _pages(hub: Hub, settings: Settings, grpc_port: int) -> dict[str, Asgi]:
         channels=tuple(hub.channels),
         grpc_host=settings.grpc.host,
         grpc_port=grpc_port,
-        grpc_reflection=settings.grpc.reflection,
+        grpc_reflection=settings.reflects,
         capture=hub.capture is not None,
     )
     served: dict[str, Asgi] = {"/metrics": _metrics(hub), **dict.fromkeys(pages.PATHS, pages.app(about))}
@@ -268,7 +268,11 @@ class _Server(uvicorn.Server):
 async def _start_grpc(hub: Hub, settings: Settings) -> grpc_app.GrpcServer:
     try:
         return await grpc_app.serve(
-            hub.core, settings.grpc, request_timeout=settings.request_timeout, admission=hub.admission
+            hub.core,
+            settings.grpc,
+            request_timeout=settings.request_timeout,
+            admission=hub.admission,
+            reflects=settings.reflects,
         )
     except RuntimeError:
         msg = f"HUB_GRPC__PORT: can't listen on {settings.grpc.host}:{settings.grpc.port}; is another hub running?"

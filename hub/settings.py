@@ -11,7 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import (
@@ -34,6 +34,7 @@ Duration = Annotated[timedelta, BeforeValidator(_plain_number)]
 Seconds = Annotated[Duration, Field(gt=timedelta(0))]
 """A duration: a number of seconds, or ISO 8601 such as `PT1H`."""
 Port = Annotated[int, Field(ge=0, le=65535)]
+Origin = Annotated[str, Field(pattern=r"^https?://[^\s/]+$")]
 
 
 class _Slice(BaseModel):
@@ -49,6 +50,8 @@ class HttpSettings(_Slice):
     """0 picks a free one."""
     max_body_bytes: int = Field(default=8 * 1024 * 1024, gt=0)
     """Larger request bodies are answered 413."""
+    allowed_origins: tuple[Origin, ...] = ()
+    """Origins of pages beside the hub's own whose scripts may call it and open sockets, such as `["https://app.example"]`."""
 
 
 class GrpcSettings(_Slice):
@@ -61,8 +64,46 @@ class GrpcSettings(_Slice):
     max_message_bytes: int = Field(default=1024 * 1024, gt=0)
     """Larger messages are answered RESOURCE_EXHAUSTED. The largest create has less than half of this; grpc holds the
     messages of all calls that wait before the hub can refuse any, so that this bounds its memory."""
-    reflection: bool = True
-    """Whether callers may ask the server for its protos."""
+    reflection: bool | None = None
+    """Whether callers may ask the server for its protos; by default where callers need no credentials."""
+    tls_certificate: Path | None = None
+    """The server's certificate chain, PEM. With it (and its key) only TLS is spoken."""
+    tls_key: Path | None = None
+    """The certificate's private key, PEM."""
+    tls_client_ca: Path | None = None
+    """Mutual TLS: callers must show a certificate that one of these, PEM, has signed. They need a key or token besides."""
+    allow_plaintext: bool = False
+    """Serve addresses beyond loopback without TLS, such as behind a proxy that ends it. Keys then travel readably."""
+    max_concurrent_streams: int = Field(default=1000, gt=0)
+    """Calls that one connection may have under way."""
+
+
+class GraphQLSettings(_Slice):
+    """What a GraphQL document may ask for."""
+
+    introspection: bool | None = None
+    """Whether the schema may be asked for; by default where callers need no credentials."""
+    graphiql: bool | None = None
+    """Whether a browser is shown GraphiQL; by default where callers need no credentials."""
+    trusted_documents: Path | None = None
+    """A manifest of documents by id, as Relay's compiler writes it. With it nothing else is executed."""
+    max_depth: int = Field(default=15, gt=0)
+    """Fields within fields."""
+    max_aliases: int = Field(default=30, ge=0)
+    """Aliases in a document."""
+    max_directives: int = Field(default=30, ge=0)
+    """Directives in a document."""
+    max_cost: int = Field(default=10_000, gt=0)
+    """What a document may cost: a point for each object it may return, page sizes multiplied."""
+
+
+class StreamSettings(_Slice):
+    """Open live streams: sockets, server-sent events, and gRPC's."""
+
+    per_user: int = Field(default=20, gt=0)
+    """Streams that one end user may have open in a process."""
+    in_total: int = Field(default=20_000, gt=0)
+    """Streams that a process has open at most."""
 
 
 class MongoSettings(_Slice):
@@ -104,13 +145,49 @@ class RetentionSettings(_Slice):
     """Settled notifications."""
     idempotency_keys: Annotated[Duration, Field(ge=timedelta(hours=24))] = timedelta(hours=48)
     """Idempotency keys, at least 24 hours."""
+    audit: Seconds = timedelta(days=365)
+    """Entries of the audit trail."""
+    rollups: Seconds | None = None
+    """Statistics; by default for ever."""
 
 
 class AuthSettings(_Slice):
-    """Credentials of callers."""
+    """Credentials of callers: keys, and tokens of end users."""
 
+    required: bool | None = None
+    """Whether callers need a credential; by default once a keys file, a token secret or a JWKS is set."""
     keys_file: Path | None = None
-    """A secrets file with hashed keys (`python -m hub keys new` makes entries). With it every caller needs a key."""
+    """A secrets file with hashed keys, beside those in the store (`python -m hub keys new --file` makes entries)."""
+    token_secret: SecretStr | None = Field(default=None, min_length=32)
+    """Signs the tokens that the hub issues for end users, HS256; 32 characters or more."""
+    jwks_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/\S*)?$")
+    """Keys of an identity provider whose tokens open inboxes; https, or http on loopback."""
+    jwks_algorithms: tuple[Literal["RS256", "ES256"], ...] = ("RS256", "ES256")
+    """The only algorithms accepted of it."""
+    token_issuer: str = "notification-hub"  # noqa: S105 -- a name
+    """The `iss` that tokens must bear."""
+    token_audience: str = "notification-hub"  # noqa: S105 -- a name
+    """The `aud` that tokens must bear."""
+    tenant_claim: str = "tenant"
+    """The claim that names the tenant."""
+    token_lifetime: Annotated[Seconds, Field(le=timedelta(hours=24))] = timedelta(minutes=15)
+    """How long the tokens live that the hub issues, unless it is asked for less. None may live longer than 24 hours, whoever
+    issued it."""
+
+    @property
+    def demanded(self) -> bool:
+        """Whether callers need a credential."""
+        given = (self.keys_file, self.token_secret, self.jwks_url)
+        return any(one is not None for one in given) if self.required is None else self.required
+
+
+class LimitSettings(_Slice):
+    """How much a caller may do in a while, such as `100/second` or `5000/hour`; unset: as much as it can."""
+
+    per_credential: str | None = None
+    """Operations of one key, or of one end user; an item of a batch or stream counts one, a GraphQL document by its cost."""
+    per_recipient: str | None = None
+    """Notifications created for one user."""
 
 
 class MetricsSettings(_Slice):
@@ -193,6 +270,9 @@ class Settings(BaseSettings):
     """
     http: HttpSettings = HttpSettings()
     grpc: GrpcSettings = GrpcSettings()
+    graphql: GraphQLSettings = GraphQLSettings()
+    streams: StreamSettings = StreamSettings()
+    limits: LimitSettings = LimitSettings()
     mongo: MongoSettings = MongoSettings()
     amqp: AmqpSettings = AmqpSettings()
     pipeline: PipelineSettings = PipelineSettings()
@@ -215,10 +295,10 @@ class Settings(BaseSettings):
             )
             raise ValueError(msg)
         for name, host in self._listeners.items():
-            if not is_loopback(host) and not self.allow_anonymous and self.auth.keys_file is None:
+            if not is_loopback(host) and not self.allow_anonymous and not self.auth.demanded:
                 msg = (
-                    f"{name}={host} can be reached by others, and callers need no credentials: set HUB_AUTH__KEYS_FILE,"
-                    " or HUB_ALLOW_ANONYMOUS"
+                    f"{name}={host} can be reached by others, and callers need no credentials: set HUB_AUTH__KEYS_FILE"
+                    " or HUB_AUTH__REQUIRED, or HUB_ALLOW_ANONYMOUS"
                 )
                 raise ValueError(msg)
             # Not even the embedded store's default: that it is shown to others has to be said in so many words.
@@ -256,6 +336,11 @@ class Settings(BaseSettings):
         """Every address that is listened on, by the variable that sets it."""
         hosts = {"HUB_HTTP__HOST": self.http.host, "HUB_GRPC__HOST": self.grpc.host}
         return hosts if self.metrics.port is None else {**hosts, "HUB_METRICS__HOST": self.metrics.host}
+
+    @property
+    def reflects(self) -> bool:
+        """Whether gRPC callers may ask for the protos: as set, else where callers need no credentials."""
+        return not self.auth.demanded if self.grpc.reflection is None else self.grpc.reflection
 
     @property
     def captures(self) -> bool:

@@ -48,7 +48,9 @@ SERVICES = {
 class GrpcServer:
     """A running server. Leaves in three steps: `announce_drain` when the process is told to stop, `drain`, `stop`."""
 
-    def __init__(self, core: Core, settings: GrpcSettings, request_timeout: timedelta, admission: Admission) -> None:
+    def __init__(
+        self, core: Core, settings: GrpcSettings, request_timeout: timedelta, admission: Admission, *, reflects: bool
+    ) -> None:
         self._core = core
         self._streams = OpenStreams()
         self._probes = OpenStreams()
@@ -60,7 +62,7 @@ class GrpcServer:
             [calls.handlers(descriptor, service(core)) for descriptor, service in SERVICES.items()]
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        if settings.reflection:
+        if reflects:
             listed = [*names, HEALTH_SERVICE, REFLECTION_SERVICES[0]]
             self._server.add_generic_rpc_handlers(Reflection(listed, self._probes).handlers())
         self.port = self._server.add_insecure_port(_address(settings.host, settings.port))
@@ -110,10 +112,15 @@ class GrpcServer:
 
 
 async def serve(
-    core: Core, settings: GrpcSettings, *, request_timeout: timedelta, admission: Admission | None = None
+    core: Core,
+    settings: GrpcSettings,
+    *,
+    request_timeout: timedelta,
+    admission: Admission | None = None,
+    reflects: bool = True,
 ) -> GrpcServer:
     """A started server; `port` says where it listens. Raises RuntimeError if the port is taken."""
-    server = GrpcServer(core, settings, request_timeout, admission or Admission())
+    server = GrpcServer(core, settings, request_timeout, admission or Admission(), reflects=reflects)
     await server.start()
     return server
 
