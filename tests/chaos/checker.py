@@ -22,6 +22,8 @@ SLACK_SECONDS = 0.05
 """Between the clock of the store, in milliseconds, and that of the providers."""
 _ANSWER_SECONDS = 0.2
 """An answer may be on its way for so long."""
+_RELEASED_SECONDS = 1.0
+"""What a network held back arrives within so long of its healing: long after the sender had given it up."""
 _RECOVERY_SECONDS = 4.0
 """After a fault on an api its clients may still meet broken connections for so long."""
 _SETTLED = {status.value for status in SETTLED}
@@ -209,7 +211,8 @@ def _excused(one: Try, evidence: Evidence) -> bool:
 def _cut_off(message: Taken, injections: Sequence[Injection]) -> bool:
     """Whether the provider's network was under a fault when it answered: the same as if it had cut the connection."""
     return any(
-        one.target == message.channel and one.at - _ANSWER_SECONDS <= message.at <= one.healed_at for one in injections
+        one.target == message.channel and one.at - _ANSWER_SECONDS <= message.at <= one.healed_at + _RELEASED_SECONDS
+        for one in injections
     )
 
 

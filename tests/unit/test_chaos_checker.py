@@ -224,6 +224,15 @@ def test_what_a_network_swallowed_after_it_was_taken_is_forced() -> None:
     assert check(evidence).numbers["doubled"] == 0
 
 
+@pytest.mark.parametrize(("after_healing", "doubled"), [(0.4, 0), (1.4, 1)])
+def test_so_is_what_it_had_held_back_until_it_was_healed(after_healing: float, doubled: int) -> None:
+    evidence = sound()
+    evidence.taken[1:2] = [Taken(name(5), "email", START + 1, START + 1, forced=False)]
+    healed_at = START + 1 - after_healing
+    evidence.injections.append(Injection("network of a provider", "email", healed_at - 2, healed_at))
+    assert check(evidence).numbers["doubled"] == doubled
+
+
 def test_more_doubled_than_one_crash_explains_or_half_a_percent_is_too_much() -> None:
     evidence = sound()
     for number in range(100, 100 + UNDER_WAY):
