@@ -15,17 +15,23 @@ from hub.channels.registry import build_channels
 from hub.core.addresses import Addresses
 from hub.core.admission import Admission
 from hub.core.app import Core
+from hub.core.audit import AuditTrail
 from hub.core.creation import Creation
-from hub.core.credentials import KeyFile, OpenDoor
+from hub.core.credentials import Credentials, Door, KeyFile, OpenDoor
 from hub.core.dead_letters import DeadLetters
 from hub.core.delivery import Clocks, Delivery
 from hub.core.health import HealthService
 from hub.core.inbox import Inbox
+from hub.core.jwks import JwksKeys
+from hub.core.key_ring import KeyRing
+from hub.core.keys import Keys
 from hub.core.lists import Lists
 from hub.core.notifications import Notifications
 from hub.core.ports import AllRead, Announcer, Change, Observer
+from hub.core.standings import Standings
 from hub.core.statistics import StatisticsService
 from hub.core.tasks import ended
+from hub.core.user_tokens import TokenRules, UserTokens
 from hub.core.users import Users
 from hub.dev.capture import Capture, capture
 from hub.domain.channels import Channel
@@ -228,7 +234,7 @@ def _watching(settings: Settings, stores: Stores, channels: Mapping[str, Channel
 def _assemble(
     settings: Settings, store: Store, channels: dict[str, Channel], captured: Capture | None, wiring: _Wiring
 ) -> Hub:
-    stores = Stores.of(_periods(settings), settings.retention.idempotency_keys)
+    stores = Stores.of(_periods(settings), settings.retention.idempotency_keys, settings.retention.audit)
     watching = _watching(settings, stores, channels, wiring)
     relay = Relay(wiring.transport)
     feed = LiveFeed(wiring.hints, stores.inbox)
@@ -246,7 +252,8 @@ def _assemble(
         pipeline.lease,
     )
     creation = Creation(stores.notifications, stores.keys, channels, addresses, relay, watching.observer)
-    core = _core(settings, store, stores, channels, creation, watching.announcer, relay, feed)
+    access = _access(settings, stores)
+    core = _core(settings, store, stores, channels, creation, watching.announcer, relay, feed, access)
     sweep = Sweep(stores.outbox, stores.leases, wiring.transport, delivery, watching.announcer, pipeline.sweep_interval)
     return Hub(
         core=core,
@@ -263,7 +270,7 @@ def _assemble(
             Rollups(stores.statistics, stores.leases, settings.retention.settled).run,
             watching.lanes.run,
         ),
-        runs=(*wiring.runs, relay.run, watching.vitals.run, watching.hours.run),
+        runs=(*wiring.runs, *access.runs, relay.run, watching.vitals.run, watching.hours.run),
     )
 
 
@@ -272,6 +279,31 @@ def _admission(settings: Settings, metrics: Metrics) -> Admission:
     admission = Admission(settings.in_flight_limit, refused)
     metrics.gauge("hub_in_flight", "What is under way, as HUB_IN_FLIGHT_LIMIT counts.", lambda: admission.under_way)
     return admission
+
+
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """Who may come in, and what is kept of it."""
+
+    credentials: Credentials
+    standings: Standings
+    tokens: UserTokens
+    audit: AuditTrail
+    runs: tuple[Run, ...]
+
+
+def _access(settings: Settings, stores: Stores) -> _Access:
+    auth = settings.auth
+    standings, audit = Standings(), AuditTrail(stores.audit)
+    provider = None if auth.jwks_url is None else JwksKeys(auth.jwks_url, auth.jwks_algorithms)
+    secret = None if auth.token_secret is None else auth.token_secret.get_secret_value()
+    rules = TokenRules(auth.token_issuer, auth.token_audience, auth.tenant_claim, auth.token_lifetime, secret)
+    tokens = UserTokens(rules, provider)
+    if not auth.demanded:
+        return _Access(OpenDoor(), standings, tokens, audit, ())
+    file = None if auth.keys_file is None else KeyFile.read(auth.keys_file)
+    ring = KeyRing(stores.api_keys, standings)
+    return _Access(Door(file, ring, tokens), standings, tokens, audit, (ring.run,))
 
 
 def _core(
@@ -283,17 +315,21 @@ def _core(
     announcer: Announcer,
     relay: Relay,
     feed: LiveFeed,
+    access: _Access,
 ) -> Core:
-    lists = Lists(stores.lists)
-    keys_file = settings.auth.keys_file
+    lists, audit, standings = Lists(stores.lists), access.audit, access.standings
     return Core(
-        notifications=Notifications(stores.notifications, creation, lists, announcer, relay, feed),
-        inbox=Inbox(stores.inbox, lists, announcer, feed),
-        dead_letters=DeadLetters(stores.dead_letters, lists, announcer, relay),
-        users=Users(stores.users, channels, announcer),
+        notifications=Notifications(stores.notifications, creation, lists, announcer, relay, feed, audit, standings),
+        inbox=Inbox(stores.inbox, lists, announcer, feed, standings),
+        dead_letters=DeadLetters(stores.dead_letters, lists, announcer, relay, audit),
+        users=Users(stores.users, channels, announcer, audit),
         statistics=StatisticsService(stores.statistics),
         health=HealthService(stores.heartbeats, list(channels), needs_broker=settings.amqp.url is not None),
-        credentials=OpenDoor() if keys_file is None else KeyFile.read(keys_file),
+        keys=Keys(stores.api_keys, audit),
+        tokens=access.tokens,
+        audit=audit,
+        credentials=access.credentials,
+        standings=standings,
         ready=store.ready,
     )
 

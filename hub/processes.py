@@ -199,8 +199,8 @@ async def _metrics_server(hub: Hub, settings: Settings) -> AsyncIterator[None]:
 
 
 def _metrics(hub: Hub) -> Asgi:
-    def admit(authorization: str | None) -> None:
-        require(hub.core.credentials.authenticate(bearer(authorization)), Scope.ADMIN)
+    async def admit(authorization: str | None) -> None:
+        require(await hub.core.credentials.authenticate(bearer(authorization)), Scope.ADMIN)
 
     # Refusals look as they do in REST, also where a process has no REST of its own.
     return Correlation(metrics_page.app(hub.metrics.exposition, CONTENT_TYPE, admit, rest_errors.problem))

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from hub.admin.metrics import Metrics
 from hub.core.addresses import Addresses
+from hub.core.audit import AuditTrail
 from hub.core.creation import Creation
 from hub.core.dead_letters import DeadLetters
 from hub.core.delivery import Clocks, Delivery
@@ -24,6 +25,7 @@ from hub.core.inbox import Inbox
 from hub.core.lists import Lists
 from hub.core.notifications import Created, Notifications
 from hub.core.ports import AllRead, Change, DeadLetter, Feed, Waker
+from hub.core.standings import Standings
 from hub.domain.channels import Channel, Message
 from hub.domain.errors import Violation
 from hub.domain.notifications import Fault, Lane, NewNotification, Notification, Outcome, OutcomeKind
@@ -38,6 +40,7 @@ from hub.pipeline.relay import Relay
 from hub.pipeline.sweep import Sweep
 from hub.pipeline.transport import Transport
 from hub.pipeline.worker import Worker
+from hub.store.audit import AuditStore
 from hub.store.client import Rows, Store, open_store
 from hub.store.dead_letters import DeadLetterStore
 from hub.store.documents import DOCUMENTS, NotificationDocument
@@ -219,11 +222,12 @@ class Assembly:
         creation = Creation(
             self.notification_store, KeyStore(timedelta(hours=48)), channels, addresses, self.waker, self.metrics
         )
+        audit, standings = AuditTrail(AuditStore(timedelta(days=1))), Standings()
         self.notifications = Notifications(
-            self.notification_store, creation, lists, self.announcements, self.waker, feed
+            self.notification_store, creation, lists, self.announcements, self.waker, feed, audit, standings
         )
-        self.inbox = Inbox(self.inbox_store, lists, self.announcements, feed)
-        self.dead_letters = DeadLetters(DeadLetterStore(periods), lists, self.announcements, self.waker)
+        self.inbox = Inbox(self.inbox_store, lists, self.announcements, feed, standings)
+        self.dead_letters = DeadLetters(DeadLetterStore(periods), lists, self.announcements, self.waker, audit)
         clocks = Clocks(now, random.random)
         self.delivery = Delivery(
             self.work, channels, addresses, self.announcements, self.graves, self.metrics, clocks, self.timing.lease

@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import Sequence
 
-from hub.core.credentials import hash_key
+from hub.domain.keys import hash_key
 from hub.domain.principals import Scope
 
 

@@ -30,6 +30,12 @@ class Operation(StrEnum):
     UPDATE_USER = "update_user"
     DELETE_USER = "delete_user"
     STATISTICS = "statistics"
+    ISSUE_TOKEN = "issue_token"  # noqa: S105 -- an operation's name
+    CREATE_KEY = "create_key"
+    LIST_KEYS = "list_keys"
+    ROTATE_KEY = "rotate_key"
+    REVOKE_KEY = "revoke_key"
+    LIST_AUDIT = "list_audit"
 
 
 SCOPES: dict[Operation, Scope] = {
@@ -51,6 +57,12 @@ SCOPES: dict[Operation, Scope] = {
     Operation.UPDATE_USER: Scope.USERS,
     Operation.DELETE_USER: Scope.USERS,
     Operation.STATISTICS: Scope.NOTIFICATIONS_READ,
+    Operation.ISSUE_TOKEN: Scope.INBOX,
+    Operation.CREATE_KEY: Scope.ADMIN,
+    Operation.LIST_KEYS: Scope.ADMIN,
+    Operation.ROTATE_KEY: Scope.ADMIN,
+    Operation.REVOKE_KEY: Scope.ADMIN,
+    Operation.LIST_AUDIT: Scope.ADMIN,
 }
 
 CLAIMS: dict[Status, Scope] = {

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from hub.core.audit import AuditTrail
 from hub.core.credentials import Credentials
 from hub.core.dead_letters import DeadLetters
 from hub.core.health import HealthService
 from hub.core.inbox import Inbox
+from hub.core.keys import Keys
 from hub.core.notifications import Notifications
+from hub.core.standings import Standings
 from hub.core.statistics import StatisticsService
+from hub.core.user_tokens import UserTokens
 from hub.core.users import Users
 
 
@@ -24,7 +28,12 @@ class Core:
     users: Users
     statistics: StatisticsService
     health: HealthService
+    keys: Keys
+    tokens: UserTokens
+    audit: AuditTrail
     credentials: Credentials
-    """Who a bearer key belongs to: the protocols only extract it."""
+    """Who a bearer token belongs to: the protocols only extract it."""
+    standings: Standings
+    """Which credentials have ended since their callers were let in."""
     ready: Callable[[], Awaitable[bool]]
     """Whether the store answers: what readiness of an API process means (the broker is no part of it)."""

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from hub.core import access
 from hub.core.access import Operation
+from hub.core.audit import AuditTrail
 from hub.core.lists import Lists, checked_filter
 from hub.core.ports import Announcer, Change, Waker
+from hub.domain.audit import Action
 from hub.domain.errors import Violation, invalid
 from hub.domain.ids import parse_id
 from hub.domain.paging import Filter, ListKind, Page, PageRequest
@@ -28,11 +30,14 @@ class Selection:
 class DeadLetters:
     """One method, one public operation."""
 
-    def __init__(self, store: DeadLetterStore, lists: Lists, announcer: Announcer, waker: Waker) -> None:
+    def __init__(
+        self, store: DeadLetterStore, lists: Lists, announcer: Announcer, waker: Waker, audit: AuditTrail
+    ) -> None:
         self._store = store
         self._lists = lists
         self._announcer = announcer
         self._waker = waker
+        self._audit = audit
 
     async def list(self, principal: Principal, filters: Filter, page: PageRequest) -> Page:
         """Failed notifications of the tenant, newest first."""
@@ -45,13 +50,14 @@ class DeadLetters:
         query = self._query(principal, selection)
         if dry_run:
             return await self._store.count(query)
-        count = 0
-        async for batch in self._store.replay(query):
-            count += len(batch)
-            self._announcer.announce([Change(n.tenant, n.user_id, n.id) for n in batch])
-            for notification in batch:
-                self._waker.wake(notification.lane, notification.id)
-        return count
+        async with self._audit.deed(principal, Action.DEAD_LETTERS_REPLAYED, _only(selection)) as result:
+            result["count"] = 0
+            async for batch in self._store.replay(query):
+                result["count"] += len(batch)
+                self._announcer.announce([Change(n.tenant, n.user_id, n.id) for n in batch])
+                for notification in batch:
+                    self._waker.wake(notification.lane, notification.id)
+        return result["count"]
 
     async def purge(self, principal: Principal, selection: Selection, *, dry_run: bool) -> int:
         """Deletes them for good; returns how many are (or would be) gone."""
@@ -59,11 +65,12 @@ class DeadLetters:
         query = self._query(principal, selection)
         if dry_run:
             return await self._store.count(query)
-        count = 0
-        async for batch in self._store.purge(query):
-            count += len(batch)
-            self._announcer.announce([Change(n.tenant, n.user_id, n.id) for n in batch])
-        return count
+        async with self._audit.deed(principal, Action.DEAD_LETTERS_PURGED, _only(selection)) as result:
+            result["count"] = 0
+            async for batch in self._store.purge(query):
+                result["count"] += len(batch)
+                self._announcer.announce([Change(n.tenant, n.user_id, n.id) for n in batch])
+        return result["count"]
 
     def _query(self, principal: Principal, selection: Selection) -> dict[str, object]:
         # No ids are no selection: protobuf can't tell an empty list from none, and neither shall the others.
@@ -75,3 +82,10 @@ class DeadLetters:
             ids = [parsed for text in selection.ids if (parsed := parse_id(text)) is not None]
             return self._store.by_ids(principal.tenant, ids)
         return self._store.by_filter(principal.tenant, checked_filter(selection.filters or Filter()))
+
+
+def _only(selection: Selection) -> str | None:
+    """The one that was selected, or the one user whose they are; None for several."""
+    if selection.filters is not None:
+        return selection.filters.user_id
+    return selection.ids[0] if selection.ids is not None and len(selection.ids) == 1 else None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from functools import partial
 from uuid import UUID
 
 from hub.core import access
 from hub.core.access import Operation
 from hub.core.lists import Lists, checked_filter
 from hub.core.ports import AllRead, Announcer, Feed
+from hub.core.standings import Standings
 from hub.domain.checks import check_user_id
 from hub.domain.events import Event, InboxPosition, UnreadCount
 from hub.domain.paging import Filter, ListKind, Page, PageRequest, decode_cursor
@@ -22,11 +24,12 @@ LAST_ID = UUID(int=2**128 - 1)
 class Inbox:
     """One method, one public operation."""
 
-    def __init__(self, store: InboxStore, lists: Lists, announcer: Announcer, feed: Feed) -> None:
+    def __init__(self, store: InboxStore, lists: Lists, announcer: Announcer, feed: Feed, standings: Standings) -> None:
         self._store = store
         self._lists = lists
         self._announcer = announcer
         self._feed = feed
+        self._standings = standings
 
     async def list(self, principal: Principal, user_id: str, filters: Filter, page: PageRequest) -> Page:
         """The user's delivered, unexpired in-app notifications, newest first by (`delivered_at`, `id`)."""
@@ -58,7 +61,8 @@ class Inbox:
         access.allow(principal, Operation.WATCH, check_user_id(user_id))
         owner = (principal.tenant, user_id)
         position = None if after is None else decode_cursor(after, (ListKind.EVENTS,), owner, None)
-        return self._feed.watch_inbox(principal.tenant, user_id, position)
+        standing = partial(self._standings.while_standing, principal)
+        return self._feed.watch_inbox(principal.tenant, user_id, position, standing)
 
     @staticmethod
     def _place(tenant: str, user_id: str, up_to: str | None) -> InboxPosition:

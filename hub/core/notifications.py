@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from hub.core import access
 from hub.core.access import Operation
+from hub.core.audit import AuditTrail
 from hub.core.creation import Creation
 from hub.core.lists import Lists
 from hub.core.ports import Announcer, Change, Feed, Waker
+from hub.core.standings import Standings
 from hub.core.tasks import checkpoint
+from hub.domain.audit import Action
 from hub.domain.checks import check_user_id
 from hub.domain.errors import HubError, Reason, invalid_field, not_found
 from hub.domain.events import Event
@@ -54,7 +58,15 @@ class Notifications:
     """One method, one public operation. Every method raises HubError and nothing else on purpose."""
 
     def __init__(
-        self, store: NotificationStore, creation: Creation, lists: Lists, announcer: Announcer, waker: Waker, feed: Feed
+        self,
+        store: NotificationStore,
+        creation: Creation,
+        lists: Lists,
+        announcer: Announcer,
+        waker: Waker,
+        feed: Feed,
+        audit: AuditTrail,
+        standings: Standings,
     ) -> None:
         self._store = store
         self._creation = creation
@@ -62,6 +74,8 @@ class Notifications:
         self._announcer = announcer
         self._waker = waker
         self._feed = feed
+        self._audit = audit
+        self._standings = standings
 
     async def create(
         self, principal: Principal, command: NewNotification, *, idempotency_key: str | None, correlation_id: str
@@ -151,7 +165,8 @@ class Notifications:
         """Deletes it for good, whatever its status; what waits is never sent. NOT_FOUND the second time."""
         access.allow(principal, Operation.DELETE)
         current = await self._load(principal, notification_id)
-        gone = await self._store.delete(current.tenant, current.id)
+        async with self._audit.deed(principal, Action.NOTIFICATION_DELETED, str(current.id)):
+            gone = await self._store.delete(current.tenant, current.id)
         if gone is None:
             raise not_found("The notification")
         self._announcer.announce([Change(gone.tenant, gone.user_id, gone.id)])
@@ -168,7 +183,8 @@ class Notifications:
         """Opens the stream of one notification; NOT_FOUND if there is none."""
         access.allow(principal, Operation.WATCH_ONE)
         found = await self._load(principal, notification_id)
-        return self._feed.watch_notification(found.tenant, found.user_id, found.id)
+        standing = partial(self._standings.while_standing, principal)
+        return self._feed.watch_notification(found.tenant, found.user_id, found.id, standing)
 
     async def _load(self, principal: Principal, notification_id: str, *, majority: bool = False) -> Notification:
         parsed = parse_id(notification_id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -78,15 +79,34 @@ class Undertaker(Protocol):
         ...
 
 
+Standing = Callable[[Callable[[], None]], AbstractContextManager[None]]
+"""While its context is open, what it is given is called once when the reader's credential ends."""
+
+
+def for_ever(_on_end: Callable[[], None]) -> AbstractContextManager[None]:
+    """The standing of a credential that never ends."""
+    return nullcontext()
+
+
 class Feed(Protocol):
     """The live feed of this process."""
 
-    def watch_inbox(self, tenant: str, user_id: str, after: Position | None) -> AsyncGenerator[Event]:
-        """Events of a user's inbox: a heartbeat at once, then what changed since `after`, then live."""
+    def watch_inbox(
+        self, tenant: str, user_id: str, after: Position | None, standing: Standing = for_ever
+    ) -> AsyncGenerator[Event]:
+        """Events of a user's inbox: a heartbeat at once, then what changed since `after`, then live.
+
+        Raises UNAUTHENTICATED when the reader's credential ends.
+        """
         ...
 
-    def watch_notification(self, tenant: str, user_id: str, notification_id: UUID) -> AsyncGenerator[Event]:
-        """Events of one notification: a heartbeat, its present version, then live; ends when it is removed."""
+    def watch_notification(
+        self, tenant: str, user_id: str, notification_id: UUID, standing: Standing = for_ever
+    ) -> AsyncGenerator[Event]:
+        """Events of one notification: a heartbeat, its present version, then live; ends when it is removed.
+
+        Raises UNAUTHENTICATED when the reader's credential ends.
+        """
         ...
 
 

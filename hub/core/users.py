@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from hub.core import access
 from hub.core.access import Operation
+from hub.core.audit import AuditTrail, pseudonym
 from hub.core.ports import Announcer, Change
+from hub.domain.audit import Action
 from hub.domain.channels import Channel
 from hub.domain.checks import check_user_id
 from hub.domain.errors import Violation, invalid, not_found
@@ -19,10 +22,13 @@ from hub.store.users import UserStore
 class Users:
     """One method, one public operation."""
 
-    def __init__(self, store: UserStore, channels: Mapping[str, Channel], announcer: Announcer) -> None:
+    def __init__(
+        self, store: UserStore, channels: Mapping[str, Channel], announcer: Announcer, audit: AuditTrail
+    ) -> None:
         self._store = store
         self._by_contact_point = {c.contact_point: c for c in channels.values() if c.contact_point is not None}
         self._announcer = announcer
+        self._audit = audit
 
     async def get(self, principal: Principal, user_id: str) -> User:
         """The user's record, or NOT_FOUND: a user who is notified need not have one."""
@@ -35,7 +41,9 @@ class Users:
     async def update(self, principal: Principal, user_id: str, record: UserRecord) -> User:
         """Replaces the record; each channel checks its own contact point and brings it into canonical form."""
         access.allow(principal, Operation.UPDATE_USER, check_user_id(user_id))
-        return await self._store.replace(principal.tenant, user_id, self._checked(record))
+        checked = self._checked(record)
+        async with self._audit.deed(principal, Action.USER_UPDATED, user_id):
+            return await self._store.replace(principal.tenant, user_id, checked)
 
     async def delete(self, principal: Principal, user_id: str) -> DeletedUser:
         """Cancels what waits and removes inbox, history, keys and contact points; may be repeated.
@@ -43,14 +51,22 @@ class Users:
         No work in flight brings anything back: what a worker is sending now leaves no trace when it is done.
         """
         access.allow(principal, Operation.DELETE_USER, check_user_id(user_id))
+        subject = pseudonym(principal.tenant, user_id)
+        async with self._audit.deed(principal, Action.USER_DELETED, subject) as result:
+            deleted = await self._erase(principal.tenant, user_id)
+            await self._audit.forget(principal.tenant, user_id)
+            result.update(asdict(deleted))
+        return deleted
+
+    async def _erase(self, tenant: str, user_id: str) -> DeletedUser:
         # Addresses first: nothing that is claimed from now on finds one.
-        contact_points = await self._store.delete(principal.tenant, user_id)
+        contact_points = await self._store.delete(tenant, user_id)
         notifications = cancelled = 0
-        while (step := await self._store.erase_some(principal.tenant, user_id)) is not None:
+        while (step := await self._store.erase_some(tenant, user_id)) is not None:
             notifications += len(step.notifications)
             cancelled += step.cancelled
             self._announcer.announce([Change(n.tenant, n.user_id, n.id) for n in step.notifications])
-        keys = await self._store.delete_keys(principal.tenant, user_id)
+        keys = await self._store.delete_keys(tenant, user_id)
         return DeletedUser(notifications, cancelled, keys, contact_points)
 
     def _checked(self, record: UserRecord) -> UserRecord:

@@ -30,6 +30,7 @@ class ListKind(IntEnum):
     INBOX = 3
     DEAD_LETTERS = 4
     EVENTS = 5
+    AUDIT = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -25,6 +26,10 @@ class Principal:
     tenant: str
     scopes: frozenset[Scope]
     user_id: str | None = None
+    credential: str = ""
+    """What it came with: a key's id, `user:<user_id>` for an end user's token, empty where none is needed."""
+    expires_at: datetime | None = None
+    """When the credential ends by itself."""
 
 
 ANONYMOUS_LOCAL = Principal(tenant="default", scopes=frozenset(Scope))

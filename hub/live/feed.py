@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
+from hub.core.ports import Standing, for_ever
+from hub.core.standings import ended as ended_credential
 from hub.core.tasks import ended
 from hub.domain.errors import HubError
 from hub.domain.events import Event, EventKind
@@ -82,14 +84,16 @@ class LiveFeed:
         for topic in self._topics.values():
             self._look_again(topic)
 
-    async def watch_inbox(self, tenant: str, user_id: str, after: Position | None) -> AsyncGenerator[Event]:
+    async def watch_inbox(
+        self, tenant: str, user_id: str, after: Position | None, standing: Standing = for_ever
+    ) -> AsyncGenerator[Event]:
         """Events of a user's inbox: a heartbeat at once, then what changed since `after`, then live.
 
-        Raises HubError before the first event, never later.
+        Raises HubError before the first event, later only UNAUTHENTICATED when the reader's credential ends.
         """
         if self._group is None:
             return
-        async with self._joined(Stream(tenant, user_id)) as (topic, stream):
+        async with self._joined(Stream(tenant, user_id), standing) as (topic, stream):
             began = now()
             progress = Progress(began, began) if after is None else cursors.decode(after, began)
             stream.begin(progress, behind=after is not None)
@@ -98,11 +102,13 @@ class LiveFeed:
                 for event in events:
                     yield event
 
-    async def watch_notification(self, tenant: str, user_id: str, notification_id: UUID) -> AsyncGenerator[Event]:
+    async def watch_notification(
+        self, tenant: str, user_id: str, notification_id: UUID, standing: Standing = for_ever
+    ) -> AsyncGenerator[Event]:
         """Events of one notification: a heartbeat, its present version, then live; ends when it is removed."""
         if self._group is None:
             return
-        async with self._joined(Stream(tenant, user_id, notification_id)) as (topic, stream):
+        async with self._joined(Stream(tenant, user_id, notification_id), standing) as (topic, stream):
             began = now()
             stream.begin(Progress(began, began), behind=False)
             yield await self._first(topic, stream.progress)
@@ -114,7 +120,7 @@ class LiveFeed:
                         return
 
     @asynccontextmanager
-    async def _joined(self, stream: Stream) -> AsyncIterator[tuple[Topic, Stream]]:
+    async def _joined(self, stream: Stream, standing: Standing) -> AsyncIterator[tuple[Topic, Stream]]:
         """The stream is told from here on, before anything is read; leaving forgets it."""
         owner = stream.owner
         topic = self._topics.get(owner)
@@ -124,7 +130,10 @@ class LiveFeed:
         topic.join(stream)
         try:
             await self._source.bind(*owner)
-            yield topic, stream
+            with standing(stream.refuse):
+                yield topic, stream
+            if stream.refused:
+                raise ended_credential()
         except FeedEndedError:
             return
         finally:

@@ -36,6 +36,8 @@ class Stream:
     def __init__(self, tenant: str, user_id: str, only: UUID | None = None) -> None:
         self.only = only
         self.ended = False
+        self.refused = False
+        """It has ended because its reader's credential has."""
         self.behind = False
         """It has to read what changed since `progress` before it may go on, and is told of nothing until it does."""
         self.replaying = False
@@ -79,6 +81,11 @@ class Stream:
         self.ended = True
         self._queue.clear()
         self._awake.set()
+
+    def refuse(self) -> None:
+        """Ends the stream: its reader may not read on."""
+        self.refused = True
+        self.end()
 
     async def take(self) -> Told | None:
         """The next event; None once the stream has ended or fallen behind."""

@@ -13,6 +13,8 @@ from beanie import Document
 from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from hub.store.access_documents import ApiKeyDocument, AuditDocument
+
 
 class FaultField(BaseModel):
     """A stable code and a sentence."""
@@ -308,4 +310,6 @@ DOCUMENTS: list[type[Document]] = [
     DirtyHourDocument,
     RollupDocument,
     DayRollupDocument,
+    ApiKeyDocument,
+    AuditDocument,
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from hub.store.api_keys import ApiKeyStore
+from hub.store.audit import AuditStore
 from hub.store.dead_letters import DeadLetterStore
 from hub.store.heartbeats import HeartbeatStore
 from hub.store.inbox import InboxStore
@@ -33,9 +35,11 @@ class Stores:
     leases: LeaseStore
     statistics: StatisticsStore
     heartbeats: HeartbeatStore
+    api_keys: ApiKeyStore
+    audit: AuditStore
 
     @classmethod
-    def of(cls, periods: Periods, key_retention: timedelta) -> Stores:
+    def of(cls, periods: Periods, key_retention: timedelta, audit_retention: timedelta) -> Stores:
         """All of them; `open_store` must have been entered before."""
         outbox = OutboxStore(periods)
         return cls(
@@ -50,4 +54,6 @@ class Stores:
             leases=LeaseStore(),
             statistics=StatisticsStore(),
             heartbeats=HeartbeatStore(outbox),
+            api_keys=ApiKeyStore(),
+            audit=AuditStore(audit_retention),
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from hub.domain.errors import HubError
 from hub.web.site import Asgi, Receive, Scope, Send
 
-Admit = Callable[[str | None], None]
+Admit = Callable[[str | None], Awaitable[None]]
 """Given the `Authorization` header; raises a `HubError` where the caller may not see them."""
 Refusal = Callable[[HubError], Asgi]
 """How refusals look over HTTP: not for this page to say."""
@@ -18,7 +18,7 @@ def app(exposition: Callable[[], bytes], content_type: str, admit: Admit, refusa
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            admit(_authorization(scope))
+            await admit(_authorization(scope))
         except HubError as error:
             await refusal(error)(scope, receive, send)
             return

@@ -14,13 +14,15 @@ import uvicorn
 from starlette.responses import HTMLResponse
 
 from hub.core.app import Core
-from hub.core.credentials import Credentials, KeyFile, OpenDoor, hash_key
+from hub.core.credentials import Credentials, Door, KeyFile, OpenDoor
 from hub.core.dead_letters import Selection
 from hub.core.notifications import Created, NewItem
+from hub.core.standings import Standings
 from hub.domain.errors import HubError, Reason, Violation, invalid, invalid_field, not_found
 from hub.domain.events import Event, EventKind, InboxPosition, UnreadCount
 from hub.domain.health import ChannelHealth, ComponentHealth, Health, HealthReport, ProcessHealth
 from hub.domain.ids import new_id, parse_id
+from hub.domain.keys import hash_key
 from hub.domain.notifications import Attempt, Fault, NewNotification, Notification, OutcomeKind, Priority, User
 from hub.domain.paging import Filter, ListKind, Page, PageRequest, Position, encode_cursor
 from hub.domain.principals import Principal, Scope
@@ -36,7 +38,7 @@ PAGE = "<!doctype html><title>A page</title>"
 PAGE_HEADERS = {"Cache-Control": "no-cache", "ETag": '"1"'}
 KEY = "a key of acme"
 ACME = Principal("acme", frozenset(Scope))
-KEYS = KeyFile({hash_key(KEY): ACME})
+KEYS = Door(KeyFile({hash_key(KEY): ACME}))
 
 
 def a_notification(**changes: object) -> Notification:
@@ -315,6 +317,7 @@ class FakeCore:
     statistics: FakeStatistics = field(default_factory=FakeStatistics)
     health: FakeHealth = field(default_factory=FakeHealth)
     credentials: Credentials = field(default_factory=OpenDoor)
+    standings: Standings = field(default_factory=Standings)
 
     @classmethod
     def new(cls) -> FakeCore:

@@ -20,11 +20,13 @@ import pytest
 from hub.client import Backoff, ClientOptions, HubClient, HubClientError, Tls, Violation
 from hub.client.watching import MOST_REMEMBERED, Told
 from hub.core.app import Core
-from hub.core.credentials import KeyFile, OpenDoor, hash_key
+from hub.core.credentials import Door, KeyFile, OpenDoor
 from hub.core.notifications import Created
+from hub.core.standings import Standings
 from hub.domain.errors import HubError, Reason, invalid_field
 from hub.domain.events import Event, EventKind, UnreadCount
 from hub.domain.health import Health, HealthReport
+from hub.domain.keys import hash_key
 from hub.domain.notifications import NewNotification, Notification, Priority, User
 from hub.domain.paging import Filter, Page, PageRequest
 from hub.domain.principals import Principal, Scope
@@ -185,6 +187,7 @@ class FakeCore:
             statistics=SimpleNamespace(get=noting("statistics", statistics)),
             health=SimpleNamespace(report=noting("health", HealthReport(Health.OK, "1.2.3"))),
             credentials=credentials or OpenDoor(),
+            standings=Standings(),
             ready=self.ready,
         )
         return cast("Core", parts)
@@ -415,7 +418,7 @@ async def test_a_page_larger_than_grpc_takes(fake: FakeCore) -> None:
 
 
 async def test_a_key_goes_with_every_call(fake: FakeCore) -> None:
-    keys = KeyFile({hash_key("secret"): Principal("acme", frozenset(Scope))})
+    keys = Door(KeyFile({hash_key("secret"): Principal("acme", frozenset(Scope))}))
     async with serving(fake.core(keys)) as server:
         async with client_of(server.port, key="secret") as client:
             await client.create(request("a"))

@@ -21,10 +21,12 @@ from grpc_health.v1 import health_pb2 as probe_pb2
 from grpc_health.v1 import health_pb2_grpc as probe_grpc
 
 from hub.core.app import Core
-from hub.core.credentials import Credentials, KeyFile, OpenDoor, hash_key
+from hub.core.credentials import Credentials, Door, KeyFile, OpenDoor
 from hub.core.notifications import Created
+from hub.core.standings import Standings
 from hub.domain.errors import HubError, Reason, Violation, invalid
 from hub.domain.health import ChannelHealth, ComponentHealth, Health, HealthReport, ProcessHealth
+from hub.domain.keys import hash_key
 from hub.domain.notifications import NewNotification, Notification, Priority, User
 from hub.domain.principals import ANONYMOUS_LOCAL, Principal, Scope
 from hub.domain.statistics import Bucket, ChannelStatistics, Row, Statistics, StatisticsQuery
@@ -149,6 +151,7 @@ class FakeCore:
             statistics=SimpleNamespace(get=self.get_statistics),
             health=SimpleNamespace(report=self.report),
             credentials=credentials,
+            standings=Standings(),
             ready=self.ready,
         )
         return cast("Core", parts)
@@ -183,7 +186,7 @@ async def locked(core: FakeCore, tmp_path: Path) -> AsyncIterator[grpc.aio.Chann
     """A hub that wants keys."""
     file = tmp_path / "keys.json"
     file.write_text(json.dumps([{"hash": hash_key(KEY), "tenant": "acme", "scopes": ["notifications:write"]}]))
-    running = await serve(core.under(KeyFile.read(file)), GrpcSettings(port=0), request_timeout=LIMIT)
+    running = await serve(core.under(Door(KeyFile.read(file))), GrpcSettings(port=0), request_timeout=LIMIT)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{running.port}") as opened:
         yield opened
     await running.stop(timedelta(0))
@@ -497,7 +500,7 @@ async def test_a_key_says_who_calls(locked: grpc.aio.Channel, core: FakeCore, sc
     stub: Any = NotificationServiceStub(locked)
     await stub.CreateNotification(item("a").notification, metadata=metadata)
     assert len(await answers(stub.CreateNotifications(metadata=metadata), item("b"))) == 1
-    mine = Principal("acme", frozenset({Scope.NOTIFICATIONS_WRITE}))
+    mine = Principal("acme", frozenset({Scope.NOTIFICATIONS_WRITE}), None, hash_key(KEY)[:12])
     assert [(c[0], c[1].title) for c in core.calls] == [(mine, "a"), (mine, "b")]
     raw: Any = locked
     assert await refusal(raw.unary_unary("/hub.v1.UserService/GetUser")(b"\xff", metadata=metadata)) == (

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from hub.core.credentials import KeyFile, hash_key
+from hub.core.credentials import Door, KeyFile
 from hub.domain.errors import HubError, Reason
 from hub.domain.health import ChannelHealth, ComponentHealth, Health, HealthReport, ProcessHealth
+from hub.domain.keys import hash_key
 from hub.domain.principals import Principal, Scope
 from hub.domain.statistics import Bucket, ChannelStatistics, Row
 from hub.domain.status import Status
@@ -33,7 +34,7 @@ async def hub() -> AsyncIterator[Hub]:
 @pytest.fixture
 async def keyed_hub() -> AsyncIterator[Hub]:
     """A hub where every caller needs a key."""
-    async with serving(credentials=KeyFile({hash_key("secret"): ACME})) as running:
+    async with serving(credentials=Door(KeyFile({hash_key("secret"): ACME}))) as running:
         yield running
 
 

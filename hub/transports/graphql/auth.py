@@ -30,11 +30,11 @@ def token_of(connection: HTTPConnection, init: Mapping[str, Any] | None = None) 
     return bearer(next((offer for offer in offers if isinstance(offer, str)), None))
 
 
-def principal_of(
+async def principal_of(
     credentials: Credentials, connection: HTTPConnection, init: Mapping[str, Any] | None = None
 ) -> Principal:
     """The caller of a request or of a socket. Raises UNAUTHENTICATED for a credential that is missing or not good."""
-    return credentials.authenticate(token_of(connection, init))
+    return await credentials.authenticate(token_of(connection, init))
 
 
 def is_public(document: DocumentNode) -> bool:

@@ -135,7 +135,7 @@ class HttpEndpoint:
         Before there is a place: strangers who send slowly shall keep none from those who have a credential.
         """
         try:
-            return principal_of(self._core.credentials, request), None
+            return await principal_of(self._core.credentials, request), None
         except HubError:
             params = None if token_of(request) else await self._params_of_guest(request)
             if params is None:

@@ -8,7 +8,9 @@ open. These names of its handler are not documented (its minor version is pinned
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -29,6 +31,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 
 from hub.core.admission import Admission
 from hub.core.app import Core
+from hub.core.standings import ended
 from hub.domain.errors import HubError, Reason
 from hub.log import correlated, get_logger
 from hub.transports.graphql.auth import GUEST, principal_of
@@ -45,6 +48,8 @@ CORRELATION_HEADER = "x-correlation-id"
 INIT_TIMEOUT = timedelta(seconds=10)
 OPERATIONS_PER_SOCKET = 100
 SERVICE_RESTART = 1012
+CREDENTIAL_ENDED = 4403
+"""Clients that come back need a new token first."""
 """Clients come back after this code (RFC 6455, IANA registry of close codes)."""
 _REASON_BYTES = 123
 
@@ -76,8 +81,21 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
         if self.view.drain.begun:
             await self.end()
             return
-        with self.view.drain.open(self.end):
-            await super().handle()
+        with self.view.drain.open(self.end), ExitStack() as self.credential:
+            # A time limit that only comes when the credential ends.
+            try:
+                async with asyncio.timeout(None) as self.standing:
+                    await super().handle()
+            except TimeoutError:
+                if not self.standing.expired():
+                    raise
+                error = ended()
+                await self.websocket.close(CREDENTIAL_ENDED, error.message)
+
+    def refuse(self) -> None:
+        """The credential that opened the socket has ended."""
+        if not self.standing.expired():
+            self.standing.reschedule(0.0)
 
     async def end(self) -> None:
         """Ends everything on the socket so that the client comes back."""
@@ -98,7 +116,8 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
             message = {"type": "connection_init"}
         payload = message.get("payload", {})
         if isinstance(payload, dict) and not self.connection_init_received:
-            self.context = self.view.admitted(self.websocket.ws, payload)
+            self.context = await self.view.admitted(self.websocket.ws, payload)
+            self.credential.enter_context(self.view.standing(self.context, self.refuse))
         await super().handle_connection_init(message)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
@@ -186,9 +205,13 @@ class Sockets(GraphQL[Context, None]):
         del request, response
         return Context.fresh(self._core, GUEST)
 
-    def admitted(self, socket: WebSocket, init: Mapping[str, Any]) -> Context:
+    async def admitted(self, socket: WebSocket, init: Mapping[str, Any]) -> Context:
         """Core and caller, once for all operations of the socket. Raises UNAUTHENTICATED, which closes it."""
-        return Context.fresh(self._core, principal_of(self._core.credentials, socket, init))
+        return Context.fresh(self._core, await principal_of(self._core.credentials, socket, init))
+
+    def standing(self, context: Context, on_end: Callable[[], None]) -> AbstractContextManager[None]:
+        """Calls `on_end` when the credential ends that opened a socket."""
+        return self._core.standings.while_standing(context.principal, on_end)
 
     def decode_json(self, data: str | bytes) -> object:
         """Raises JSONDecodeError for whatever can't be read, so that the socket is closed with 4400."""

@@ -57,7 +57,7 @@ class GrpcServer:
         names = [service.full_name for service in SERVICES]
         self._health = Health(names, self._probes)
         self._server = grpc.aio.server(options=_options(settings.max_message_bytes))
-        calls = Calls(request_timeout, settings.max_message_bytes, self._streams, admission)
+        calls = Calls(request_timeout, settings.max_message_bytes, self._streams, admission, core.standings)
         self._server.add_generic_rpc_handlers(
             [calls.handlers(descriptor, service(core)) for descriptor, service in SERVICES.items()]
         )

@@ -26,7 +26,7 @@ class Callers:
 
     async def principal_of(self, context: Context) -> Principal:
         """The caller; UNAUTHENTICATED where a key is wanted and missing or wrong."""
-        return self._credentials.authenticate(_token(context))
+        return await self._credentials.authenticate(_token(context))
 
     async def principal_if_given(self, context: Context) -> Principal | None:
         """The caller, or None where a key is wanted and missing; a wrong one is UNAUTHENTICATED."""

@@ -14,6 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from hub.core.admission import Admission
 from hub.core.deadlines import deadline
+from hub.core.standings import Standings
 from hub.domain.errors import HubError, Reason
 from hub.log import correlated
 from hub.transports.grpc import schemas
@@ -32,12 +33,18 @@ class Calls:
     """Makes the handlers of a service out of plain methods named after its rpcs."""
 
     def __init__(
-        self, request_timeout: timedelta, max_message_bytes: int, streams: OpenStreams, admission: Admission
+        self,
+        request_timeout: timedelta,
+        max_message_bytes: int,
+        streams: OpenStreams,
+        admission: Admission,
+        standings: Standings,
     ) -> None:
         self._request_timeout = request_timeout
         self._max_message_bytes = max_message_bytes
         self._streams = streams
         self._admission = admission
+        self._standings = standings
 
     def handlers(self, service: ServiceDescriptor, servicer: Servicer) -> grpc.GenericRpcHandler:
         """All rpcs of the service; a method that is missing stops the start."""
@@ -132,8 +139,10 @@ class Calls:
                 await context.send_initial_metadata(((CORRELATION_ID, identifier),))
                 try:
                     # Whoever may not call at all is told so once, before anything is read.
-                    await principal_of(context)
-                    await Exchange(context, answer, self._streams, self._admission).run()
+                    principal = await principal_of(context)
+                    exchange = Exchange(context, answer, self._streams, self._admission)
+                    with self._standings.while_standing(principal, exchange.refuse):
+                        await exchange.run()
                 except Exception as error:  # noqa: BLE001 - every error is answered in the catalogue's words
                     await abort(context, to_hub_error(error, method.full_name), identifier)
                 context.set_trailing_metadata(((CORRELATION_ID, identifier),))

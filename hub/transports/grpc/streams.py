@@ -12,6 +12,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from hub.core.admission import Admission
+from hub.core.standings import ended
 from hub.domain.errors import HubError, Reason
 from hub.transports.grpc.auth import Context
 
@@ -36,8 +37,11 @@ class OpenStreams:
         self._ended = False
 
     @asynccontextmanager
-    async def member(self) -> AsyncIterator[None]:
-        """Runs a stream, or one wait of it, in the calling task; a retryable OVERLOADED once the streams are to end."""
+    async def member(self) -> AsyncIterator[asyncio.Timeout]:
+        """Runs a stream, or one wait of it, in the calling task; a retryable OVERLOADED once the streams are to end.
+
+        What it gives can be made to end this one alone.
+        """
         if self._ended:
             raise _draining()
         # A time limit that never comes, until `end` says that it has: no second task and no race per event.
@@ -45,7 +49,7 @@ class OpenStreams:
         try:
             async with limit:
                 self._limits.add(limit)
-                yield
+                yield limit
         except TimeoutError:
             if limit.expired():
                 raise _draining() from None
@@ -77,13 +81,16 @@ class Exchange:
         self._room = asyncio.Semaphore(MOST_UNDER_WAY)
         self._under_way = 0
         self._one_done = asyncio.Event()
+        self._reading: asyncio.Timeout | None = None
+        self._refused = asyncio.Event()
         # grpc takes one message at a time.
         self._writing = asyncio.Lock()
 
     async def run(self) -> None:
         """Until the caller has half-closed and all is answered.
 
-        A drain stops the reading alone: what is under way is answered, then this raises a retryable OVERLOADED.
+        A drain or `refuse` stops the reading alone: what is under way is answered, then this raises a retryable
+        OVERLOADED or UNAUTHENTICATED.
         """
         async with asyncio.TaskGroup() as group:
             stopped = await self._read(group)
@@ -92,17 +99,25 @@ class Exchange:
 
     async def _read(self, group: asyncio.TaskGroup) -> HubError | None:
         for index in itertools.count():
+            if self._refused.is_set():
+                return ended()
             try:
-                async with self._streams.member():
+                async with self._streams.member() as self._reading:
                     await self._until_room()
                     request = await self._context.read()
             except HubError as error:
-                return error
+                return ended() if self._refused.is_set() else error
             if request is grpc.aio.EOF:
                 break
             self._under_way += 1
             group.create_task(self._exchange(index, request))
         return None
+
+    def refuse(self) -> None:
+        """The caller's credential has ended: nothing more is read."""
+        self._refused.set()
+        if self._reading is not None:
+            self._reading.reschedule(asyncio.get_running_loop().time())
 
     async def _until_room(self) -> None:
         """Until another item may be read. Where others want the places too, a stream goes on with one at a time."""

@@ -5,7 +5,7 @@ A route asks for it before anything of the request is read; handlers find who wa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -15,15 +15,15 @@ from hub.domain.errors import HubError
 from hub.domain.principals import Principal
 
 
-def principal_of(request: Request, credentials: Credentials) -> Principal:
+async def principal_of(request: Request, credentials: Credentials) -> Principal:
     """Who calls. Raises UNAUTHENTICATED where a key is wanted and missing or wrong."""
-    return credentials.authenticate(_token(request))
+    return await credentials.authenticate(_token(request))
 
 
-def principal_if_any(request: Request, credentials: Credentials) -> Principal | None:
+async def principal_if_any(request: Request, credentials: Credentials) -> Principal | None:
     """Who calls; None where a key is wanted and none was given. A wrong one is refused here too."""
     try:
-        return principal_of(request, credentials)
+        return await principal_of(request, credentials)
     except HubError:
         if _token(request) is None:
             return None
@@ -50,7 +50,7 @@ Caller = Annotated[Principal, Depends(_caller)]
 Guest = Annotated[Principal | None, Depends(_guest)]
 """A handler with such a parameter is for everybody, and tells those with a credential more."""
 
-ADMISSION: dict[Callable[..., object], Callable[[Request, Credentials], Principal | None]] = {
+ADMISSION: dict[Callable[..., object], Callable[[Request, Credentials], Awaitable[Principal | None]]] = {
     _caller: principal_of,
     _guest: principal_if_any,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, ClassVar, NoReturn
@@ -50,7 +50,7 @@ class OperationRoute(APIRoute):
         async def handle(request: Request) -> Response:
             async with deadline(self.request_timeout):
                 if admit is not None:
-                    request.state.principal = admit(request, self.credentials)
+                    request.state.principal = await admit(request, self.credentials)
                 if offered is not None:
                     check_accept(request, offered)
                 check_query(request, known)
@@ -62,7 +62,7 @@ class OperationRoute(APIRoute):
 
         return handle
 
-    def _admission(self) -> Callable[[Request, Credentials], Principal | None] | None:
+    def _admission(self) -> Callable[[Request, Credentials], Awaitable[Principal | None]] | None:
         """How callers are let in; None: they need no credential."""
         calls = [dependency.call for dependency in self.dependant.dependencies]
         return next((ADMISSION[call] for call in calls if call in ADMISSION), None)
