@@ -24,7 +24,7 @@ from hub.core.tasks import ended
 from hub.dev import outbox
 from hub.dev.demo import run_demo
 from hub.domain.principals import Scope
-from hub.log import get_logger
+from hub.log import get_logger, tell_of_task
 from hub.settings import Role, Settings, own_address
 from hub.transports.graphql import app as graphql_app
 from hub.transports.grpc import app as grpc_app
@@ -64,6 +64,7 @@ class Ports:
 async def run(settings: Settings, on_ready: Callable[[Ports], None]) -> None:
     """Runs until SIGINT or SIGTERM, then stops in order and returns."""
     stopping = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(tell_of_task)
     if settings.liveness_file is not None:
         _check_writable(settings.liveness_file)
     if settings.role in (Role.ALL, Role.API):

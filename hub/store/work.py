@@ -14,7 +14,7 @@ from hub.domain.errors import HubError
 from hub.domain.notifications import Attempt, Notification
 from hub.domain.retry import Budget, Decision
 from hub.domain.status import Status, sources
-from hub.log import get_logger
+from hub.log import get_logger, named
 from hub.store.client import Rows, refusals, translated
 from hub.store.documents import NotificationDocument
 from hub.store.mapping import Row, attempt_row, to_entity
@@ -160,7 +160,7 @@ def readable_claims(rows: Sequence[Row]) -> list[Claim]:
         try:
             claims.append(to_claim(row))
         except (KeyError, TypeError, ValueError) as error:
-            log.error("notification_unreadable", notification_id=str(row["_id"]), error=repr(error))  # noqa: TRY400 - the text says it all
+            log.error("notification_unreadable", notification_id=str(row["_id"]), error=named(error))  # noqa: TRY400 - the doctor says more
     return claims
 
 

@@ -11,6 +11,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 
 from hub.domain.errors import Code, HubError, Reason, internal
 from hub.log import correlation_id, get_logger
+from hub.transports.graphql.sentences import without_values
 
 log = get_logger(__name__)
 
@@ -100,7 +101,7 @@ def public(error: GraphQLError) -> GraphQLError:
     if isinstance(cause, HubError):
         return graphql_error(cause, error)
     if _is_refusal(error, cause):
-        return graphql_error(malformed(error.message), error)
+        return graphql_error(malformed(without_values(error.message)), error)
     log.error("graphql_operation_failed", path=error.path, exc_info=cause or error)
     return graphql_error(internal(), error)
 
