@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from hub.core.standings import Standings
 from hub.core.tasks import checkpoint
-from hub.domain.errors import HubError
+from hub.domain.errors import HubError, Reason
 from hub.domain.keys import ApiKey, hash_key, id_in
 from hub.domain.times import now
 from hub.log import get_logger
@@ -20,6 +20,8 @@ LOOK_EVERY_SECONDS = 1.0
 """With the time that a look takes, a revocation reaches every process within two seconds."""
 _LOOK_AT_MOST_EVERY_SECONDS = 0.2
 """However many unknown keys are shown: each could be one that was made a moment ago."""
+_MOST_WAITING = 32
+"""Callers with unknown keys that wait for a look; strangers shall not keep the places of others."""
 _OVERLAP = timedelta(seconds=30)
 """A change is stamped before it is visible to all: each look begins so much earlier than the last change seen."""
 _USE_EVERY_SECONDS = 10.0
@@ -37,14 +39,15 @@ class KeyRing:
         self._latest: datetime | None = None
         self._looked_at = float("-inf")
         self._looking = asyncio.Lock()
-        self._known = False
+        self._waiting = 0
         self._used: dict[str, datetime] = {}
         self._unwritten: dict[str, datetime] = {}
 
     async def find(self, token: str) -> ApiKey | None:
         """The key that a token is, or None. What does not look like a key costs nothing.
 
-        Raises STORE_UNREACHABLE where it can't be told: a key that was never seen, and no store to ask.
+        Raises STORE_UNREACHABLE where it can't be told: a key that was never seen, and no store to ask; OVERLOADED
+        where many ask for keys that nobody knows.
         """
         if id_in(token) is None:
             return None
@@ -63,7 +66,7 @@ class KeyRing:
         while True:
             checkpoint()
             try:
-                await self._look()
+                await self._look(time.monotonic())
                 if time.monotonic() >= write_at:
                     write_at = time.monotonic() + _USE_EVERY_SECONDS
                     await self._write_uses()
@@ -73,18 +76,21 @@ class KeyRing:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def _look_again(self) -> None:
-        """Looks now, unless that was just done."""
-        if self._known and time.monotonic() - self._looked_at < _LOOK_AT_MOST_EVERY_SECONDS:
-            return
-        before = self._looked_at
-        async with self._looking:
-            # Whoever waited here shares the look of the one before.
-            if not self._known or self._looked_at == before:
-                await self._read()
+        """Waits for a look that begins from now on: all who wait share it, and few may wait."""
+        if self._waiting >= _MOST_WAITING:
+            text = "Too many keys that nobody knows; nothing of this was accepted."
+            raise HubError(Reason.OVERLOADED, text, retry_after=timedelta(seconds=1))
+        self._waiting += 1
+        try:
+            await self._look(time.monotonic())
+        finally:
+            self._waiting -= 1
 
-    async def _look(self) -> None:
+    async def _look(self, asked_at: float) -> None:
         async with self._looking:
-            await self._read()
+            if self._looked_at < asked_at:
+                await asyncio.sleep(self._looked_at + _LOOK_AT_MOST_EVERY_SECONDS - time.monotonic())
+                await self._read()
 
     async def _read(self) -> None:
         began = time.monotonic()
@@ -93,7 +99,6 @@ class KeyRing:
             self._latest = max(self._latest or stored.updated_at, stored.updated_at)
             self._take(stored.key, stored.hash)
         self._looked_at = began
-        self._known = True
 
     def _take(self, key: ApiKey, hashed: str) -> None:
         self._keys[hashed] = key

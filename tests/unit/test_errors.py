@@ -8,7 +8,7 @@ import pytest
 
 from hub.domain.errors import CODE_OF, Code, HubError, Reason, Violation, internal, invalid, invalid_field, not_found
 
-# From contract.md's table.
+# The contract's table, and what access adds to it.
 CONTRACT = {
     "MALFORMED": "INVALID_ARGUMENT",
     "INVALID_VALUE": "INVALID_ARGUMENT",
@@ -19,11 +19,14 @@ CONTRACT = {
     "PERMISSION_DENIED": "PERMISSION_DENIED",
     "NOT_FOUND": "NOT_FOUND",
     "ILLEGAL_TRANSITION": "FAILED_PRECONDITION",
+    "TOKENS_NOT_ISSUED": "FAILED_PRECONDITION",
+    "TOO_MANY_KEYS": "FAILED_PRECONDITION",
     "IDEMPOTENCY_MISMATCH": "ALREADY_EXISTS",
     "RATE_LIMITED": "RESOURCE_EXHAUSTED",
     "TOO_LARGE": "RESOURCE_EXHAUSTED",
     "STORE_UNREACHABLE": "UNAVAILABLE",
     "OVERLOADED": "UNAVAILABLE",
+    "IDENTITY_PROVIDER_UNREACHABLE": "UNAVAILABLE",
     "DEADLINE_EXCEEDED": "DEADLINE_EXCEEDED",
     "INTERNAL": "INTERNAL",
 }
