@@ -30,6 +30,7 @@ from hub.core.notifications import Notifications
 from hub.core.ports import AllRead, Announcer, Change, Observer
 from hub.core.standings import Standings
 from hub.core.statistics import StatisticsService
+from hub.core.stream_caps import StreamCaps
 from hub.core.tasks import ended
 from hub.core.user_tokens import TokenRules, UserTokens
 from hub.core.users import Users
@@ -318,9 +319,12 @@ def _core(
     access: _Access,
 ) -> Core:
     lists, audit, standings = Lists(stores.lists), access.audit, access.standings
+    caps = StreamCaps(settings.streams.per_user, settings.streams.in_total)
     return Core(
-        notifications=Notifications(stores.notifications, creation, lists, announcer, relay, feed, audit, standings),
-        inbox=Inbox(stores.inbox, lists, announcer, feed, standings),
+        notifications=Notifications(
+            stores.notifications, creation, lists, announcer, relay, feed, audit, standings, caps
+        ),
+        inbox=Inbox(stores.inbox, lists, announcer, feed, standings, caps),
         dead_letters=DeadLetters(stores.dead_letters, lists, announcer, relay, audit),
         users=Users(stores.users, channels, announcer, audit),
         statistics=StatisticsService(stores.statistics),

@@ -26,6 +26,7 @@ from hub.core.lists import Lists
 from hub.core.notifications import Created, Notifications
 from hub.core.ports import AllRead, Change, DeadLetter, Feed, Waker
 from hub.core.standings import Standings
+from hub.core.stream_caps import StreamCaps
 from hub.domain.channels import Channel, Message
 from hub.domain.errors import Violation
 from hub.domain.notifications import Fault, Lane, NewNotification, Notification, Outcome, OutcomeKind
@@ -224,9 +225,9 @@ class Assembly:
         )
         audit, standings = AuditTrail(AuditStore(timedelta(days=1))), Standings()
         self.notifications = Notifications(
-            self.notification_store, creation, lists, self.announcements, self.waker, feed, audit, standings
+            self.notification_store, creation, lists, self.announcements, self.waker, feed, audit, standings, StreamCaps()
         )
-        self.inbox = Inbox(self.inbox_store, lists, self.announcements, feed, standings)
+        self.inbox = Inbox(self.inbox_store, lists, self.announcements, feed, standings, StreamCaps())
         self.dead_letters = DeadLetters(DeadLetterStore(periods), lists, self.announcements, self.waker, audit)
         clocks = Clocks(now, random.random)
         self.delivery = Delivery(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from functools import partial
 from uuid import UUID
 
 from hub.core import access
@@ -11,6 +10,7 @@ from hub.core.access import Operation
 from hub.core.lists import Lists, checked_filter
 from hub.core.ports import AllRead, Announcer, Feed
 from hub.core.standings import Standings
+from hub.core.stream_caps import StreamCaps
 from hub.domain.checks import check_user_id
 from hub.domain.events import Event, InboxPosition, UnreadCount
 from hub.domain.paging import Filter, ListKind, Page, PageRequest, decode_cursor
@@ -24,12 +24,21 @@ LAST_ID = UUID(int=2**128 - 1)
 class Inbox:
     """One method, one public operation."""
 
-    def __init__(self, store: InboxStore, lists: Lists, announcer: Announcer, feed: Feed, standings: Standings) -> None:
+    def __init__(
+        self,
+        store: InboxStore,
+        lists: Lists,
+        announcer: Announcer,
+        feed: Feed,
+        standings: Standings,
+        caps: StreamCaps,
+    ) -> None:
         self._store = store
         self._lists = lists
         self._announcer = announcer
         self._feed = feed
         self._standings = standings
+        self._caps = caps
 
     async def list(self, principal: Principal, user_id: str, filters: Filter, page: PageRequest) -> Page:
         """The user's delivered, unexpired in-app notifications, newest first by (`delivered_at`, `id`)."""
@@ -61,7 +70,7 @@ class Inbox:
         access.allow(principal, Operation.WATCH, check_user_id(user_id))
         owner = (principal.tenant, user_id)
         position = None if after is None else decode_cursor(after, (ListKind.EVENTS,), owner, None)
-        standing = partial(self._standings.while_standing, principal)
+        standing = self._caps.standing(principal, self._standings)
         return self._feed.watch_inbox(principal.tenant, user_id, position, standing)
 
     @staticmethod

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from hub.core import access
 from hub.core.access import Operation
@@ -14,6 +13,7 @@ from hub.core.creation import Creation
 from hub.core.lists import Lists
 from hub.core.ports import Announcer, Change, Feed, Waker
 from hub.core.standings import Standings
+from hub.core.stream_caps import StreamCaps
 from hub.core.tasks import checkpoint
 from hub.domain.audit import Action
 from hub.domain.checks import check_user_id
@@ -67,6 +67,7 @@ class Notifications:
         feed: Feed,
         audit: AuditTrail,
         standings: Standings,
+        caps: StreamCaps,
     ) -> None:
         self._store = store
         self._creation = creation
@@ -76,6 +77,7 @@ class Notifications:
         self._feed = feed
         self._audit = audit
         self._standings = standings
+        self._caps = caps
 
     async def create(
         self, principal: Principal, command: NewNotification, *, idempotency_key: str | None, correlation_id: str
@@ -183,7 +185,7 @@ class Notifications:
         """Opens the stream of one notification; NOT_FOUND if there is none."""
         access.allow(principal, Operation.WATCH_ONE)
         found = await self._load(principal, notification_id)
-        standing = partial(self._standings.while_standing, principal)
+        standing = self._caps.standing(principal, self._standings)
         return self._feed.watch_notification(found.tenant, found.user_id, found.id, standing)
 
     async def _load(self, principal: Principal, notification_id: str, *, majority: bool = False) -> Notification:
