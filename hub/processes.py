@@ -28,6 +28,7 @@ from hub.log import get_logger, tell_of_task
 from hub.settings import Role, Settings, own_address
 from hub.transports.graphql import app as graphql_app
 from hub.transports.grpc import app as grpc_app
+from hub.transports.grpc.certificates import CertificateError, certificates
 from hub.transports.rest import app as rest_app
 from hub.transports.rest import errors as rest_errors
 from hub.transports.rest.middleware import Correlation
@@ -68,6 +69,7 @@ async def run(settings: Settings, on_ready: Callable[[Ports], None]) -> None:
     if settings.liveness_file is not None:
         _check_writable(settings.liveness_file)
     if settings.role in (Role.ALL, Role.API):
+        _check_certificates(settings)
         _warn_of_strangers(settings)
     with _signals(stopping):
         async with build(settings) as hub, AsyncExitStack() as parts:
@@ -102,12 +104,22 @@ def _settle() -> None:
 
 def _warn_of_strangers(settings: Settings) -> None:
     """What was allowed explicitly is said loudly all the same."""
+    if settings.shows_grpc_plainly:
+        log.warning("grpc_in_plaintext", host=settings.grpc.host, meaning="keys and messages can be read on the way")
     if not (settings.allow_anonymous and settings.open_listeners):
         return
     if not settings.auth.demanded:
         log.warning("anonymous_access", hosts=settings.open_listeners, meaning="whoever can connect may do anything")
     if settings.captures:
         log.warning("outbox_shown_to_others", hosts=settings.open_listeners)
+
+
+def _check_certificates(settings: Settings) -> None:
+    """Here too, where nothing is under way yet: the server reads them when it starts."""
+    try:
+        certificates(settings.grpc)
+    except CertificateError as error:
+        raise StartError(str(error)) from None
 
 
 def _check_writable(file: Path) -> None:

@@ -76,6 +76,15 @@ class GrpcSettings(_Slice):
     """Serve addresses beyond loopback without TLS, such as behind a proxy that ends it. Keys then travel readably."""
     max_concurrent_streams: int = Field(default=1000, gt=0)
     """Calls that one connection may have under way."""
+    max_connections: int = Field(default=5000, gt=0)
+    """Connections that a process has open at most; one more is closed at once."""
+    connection_age: Seconds = timedelta(minutes=30)
+    """After this long a connection takes no new calls: clients open another one. Calls and streams that are open on it go on."""
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether TLS is spoken."""
+        return self.tls_certificate is not None
 
 
 class GraphQLSettings(_Slice):
@@ -308,7 +317,24 @@ class Settings(BaseSettings):
                     " HUB_DEV__CAPTURE to false, or both it and HUB_ALLOW_ANONYMOUS to true"
                 )
                 raise ValueError(msg)
+        self._check_grpc()
         return self
+
+    def _check_grpc(self) -> None:
+        tls = self.grpc
+        if (tls.tls_certificate is None) is not (tls.tls_key is None):
+            given, missing = ("CERTIFICATE", "KEY") if tls.tls_key is None else ("KEY", "CERTIFICATE")
+            msg = f"HUB_GRPC__TLS_{given} needs HUB_GRPC__TLS_{missing}"
+            raise ValueError(msg)
+        if tls.tls_client_ca is not None and not tls.encrypted:
+            msg = "HUB_GRPC__TLS_CLIENT_CA needs HUB_GRPC__TLS_CERTIFICATE and HUB_GRPC__TLS_KEY"
+            raise ValueError(msg)
+        if self.shows_grpc_plainly and not tls.allow_plaintext:
+            msg = (
+                f"HUB_GRPC__HOST={tls.host} can be reached by others, and keys would travel readably: set"
+                " HUB_GRPC__TLS_CERTIFICATE and HUB_GRPC__TLS_KEY, or HUB_GRPC__ALLOW_PLAINTEXT"
+            )
+            raise ValueError(msg)
 
     @classmethod
     def settings_customise_sources(
@@ -330,6 +356,12 @@ class Settings(BaseSettings):
     def open_listeners(self) -> list[str]:
         """The addresses that others than this machine can reach."""
         return sorted({host for host in self._listeners.values() if not is_loopback(host)})
+
+    @property
+    def shows_grpc_plainly(self) -> bool:
+        """Whether gRPC goes over a network as it is, readable on the way."""
+        serves = self.role in {Role.ALL, Role.API}
+        return serves and not is_loopback(self.grpc.host) and not self.grpc.encrypted
 
     @property
     def _listeners(self) -> dict[str, str]:

@@ -63,6 +63,12 @@ def test_production_wants_credentials(production):
         assert "HUB_ALLOW_ANONYMOUS" not in environment
 
 
+def test_production_speaks_grpc_in_plaintext_to_a_proxy_on_loopback_alone(production):
+    api = production["services"]["api"]
+    assert api["environment"]["HUB_GRPC__ALLOW_PLAINTEXT"] == "true"
+    assert all(port.startswith("127.0.0.1:") for port in api["ports"])
+
+
 def test_every_secret_that_is_mounted_is_declared_and_made(production):
     declared = set(production["secrets"])
     maker = (ROOT / "scripts" / "prod-secrets").read_text()

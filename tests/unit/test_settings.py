@@ -163,6 +163,9 @@ class TestRefusals:
             ({"ROLE": "boss"}, "HUB_ROLE: "),
             ({"HTTP__PORT": "65536"}, "HUB_HTTP__PORT: "),
             ({"HTTP__MAX_BODY_BYTES": "0"}, "HUB_HTTP__MAX_BODY_BYTES: "),
+            ({"GRPC__TLS_CERTIFICATE": "c.pem"}, "HUB_GRPC__TLS_CERTIFICATE needs HUB_GRPC__TLS_KEY"),
+            ({"GRPC__TLS_KEY": "k.pem"}, "HUB_GRPC__TLS_KEY needs HUB_GRPC__TLS_CERTIFICATE"),
+            ({"GRPC__TLS_CLIENT_CA": "a.pem"}, "HUB_GRPC__TLS_CLIENT_CA needs HUB_GRPC__TLS_CERTIFICATE and "),
             ({"MONGO__DATABASE": "a b"}, "HUB_MONGO__DATABASE: "),
             ({"MONGO__TIMEOUT": "0"}, "HUB_MONGO__TIMEOUT: "),
             ({"MONGO__TIMEOUT": "soon"}, "HUB_MONGO__TIMEOUT: "),
@@ -199,8 +202,24 @@ class TestListenersBeyondLoopback:
     def test_need_credentials(self, monkeypatch, part, host):
         said = refusal(monkeypatch, MONGO__URL=MONGO, **{f"{part}__HOST": host})
         assert said.startswith(f"HUB_{part}__HOST={host} can be reached by others, and callers need no credentials")
-        set_to(monkeypatch, AUTH__KEYS_FILE="keys.json")
+        set_to(monkeypatch, AUTH__KEYS_FILE="keys.json", GRPC__ALLOW_PLAINTEXT="true")
         assert load_settings().open_listeners == [host]
+
+    def test_of_grpc_need_tls_too_or_the_explicit_word_that_none_is_needed(self, monkeypatch):
+        said = refusal(monkeypatch, MONGO__URL=MONGO, AUTH__KEYS_FILE="keys.json", GRPC__HOST="0.0.0.0")
+        assert said == (
+            "HUB_GRPC__HOST=0.0.0.0 can be reached by others, and keys would travel readably: set"
+            " HUB_GRPC__TLS_CERTIFICATE and HUB_GRPC__TLS_KEY, or HUB_GRPC__ALLOW_PLAINTEXT"
+        )
+        set_to(monkeypatch, GRPC__ALLOW_PLAINTEXT="true")
+        assert load_settings().shows_grpc_plainly
+        set_to(monkeypatch, GRPC__TLS_CERTIFICATE="c.pem", GRPC__TLS_KEY="k.pem")
+        assert not load_settings().shows_grpc_plainly
+
+    def test_of_grpc_are_none_of_a_worker(self, monkeypatch):
+        set_to(monkeypatch, MONGO__URL=MONGO, AMQP__URL=AMQP, AUTH__KEYS_FILE="keys.json")
+        set_to(monkeypatch, GRPC__HOST="0.0.0.0", ROLE="worker")
+        assert not load_settings().shows_grpc_plainly
 
     def test_metrics_of_a_worker_are_no_exception(self, monkeypatch):
         set_to(monkeypatch, MONGO__URL=MONGO, METRICS__HOST="0.0.0.0", METRICS__PORT="9464")

@@ -16,10 +16,12 @@ from hub.log import get_logger
 from hub.rpc.v1 import health_pb2, notifications_pb2, users_pb2
 from hub.settings import GrpcSettings
 from hub.transports.grpc.calls import Calls
+from hub.transports.grpc.certificates import certificates
 from hub.transports.grpc.dead_letters import DeadLetterRpcs
 from hub.transports.grpc.health import HealthService
 from hub.transports.grpc.inbox import InboxRpcs
 from hub.transports.grpc.notifications import NotificationRpcs
+from hub.transports.grpc.options import server_options
 from hub.transports.grpc.probes import REFLECTION_SERVICES, Health, Reflection
 from hub.transports.grpc.statistics import StatisticsRpcs
 from hub.transports.grpc.streams import OpenStreams
@@ -56,7 +58,7 @@ class GrpcServer:
         self._probes = OpenStreams()
         names = [service.full_name for service in SERVICES]
         self._health = Health(names, self._probes)
-        self._server = grpc.aio.server(options=_options(settings.max_message_bytes))
+        self._server = grpc.aio.server(options=server_options(settings))
         calls = Calls(request_timeout, settings.max_message_bytes, self._streams, admission, core.standings)
         self._server.add_generic_rpc_handlers(
             [calls.handlers(descriptor, service(core)) for descriptor, service in SERVICES.items()]
@@ -65,7 +67,7 @@ class GrpcServer:
         if reflects:
             listed = [*names, HEALTH_SERVICE, REFLECTION_SERVICES[0]]
             self._server.add_generic_rpc_handlers(Reflection(listed, self._probes).handlers())
-        self.port = self._server.add_insecure_port(_address(settings.host, settings.port))
+        self.port = self._listen(settings)
         self._readiness: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -97,6 +99,12 @@ class GrpcServer:
         self._probes.end()
         await self._server.stop(grace.total_seconds())
 
+    def _listen(self, settings: GrpcSettings) -> int:
+        address, found = _address(settings.host, settings.port), certificates(settings)
+        if found is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, found.credentials())
+
     async def _follow_readiness(self) -> None:
         while True:
             await asyncio.sleep(READINESS_INTERVAL.total_seconds())
@@ -119,7 +127,10 @@ async def serve(
     admission: Admission | None = None,
     reflects: bool = True,
 ) -> GrpcServer:
-    """A started server; `port` says where it listens. Raises RuntimeError if the port is taken."""
+    """A started server; `port` says where it listens.
+
+    Raises RuntimeError if the port is taken, CertificateError if the files of TLS can't be used.
+    """
     server = GrpcServer(core, settings, request_timeout, admission or Admission(), reflects=reflects)
     await server.start()
     return server
@@ -127,21 +138,3 @@ async def serve(
 
 def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _options(max_message_bytes: int) -> list[tuple[str, int]]:
-    return [
-        # Twice the limit that `calls` keeps: what is not far beyond it is refused with details, the rest by grpc itself.
-        ("grpc.max_receive_message_length", 2 * max_message_bytes),
-        # A page of the longest notifications is larger than any request; the client's own limit decides.
-        ("grpc.max_send_message_length", -1),
-        # A second hub on the same port must fail to start, not take half of the first one's calls.
-        ("grpc.so_reuseport", 0),
-        # A peer that has gone silent is noticed within half a minute, and frees its streams.
-        ("grpc.keepalive_time_ms", 20_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
-        ("grpc.keepalive_permit_without_calls", 1),
-        # Clients may ping that often themselves, watching or idle, without being sent away.
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-        ("grpc.http2.max_pings_without_data", 0),
-    ]
