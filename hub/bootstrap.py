@@ -91,7 +91,9 @@ async def build(settings: Settings) -> AsyncIterator[Hub]:
     """Builds the hub in the order of its layers, and takes it down in reverse."""
     async with AsyncExitStack() as stack:
         url = await _store_url(settings, stack)
-        store = await stack.enter_async_context(open_store(url, settings.mongo.database, settings.mongo.timeout))
+        mongo, rollups = settings.mongo, settings.retention.rollups
+        opening = open_store(url, mongo.database, mongo.timeout, rollups=rollups)
+        store = await stack.enter_async_context(opening)
         captured = await _capture(settings, stack)
         channels = _channels(settings, captured, stack)
         wiring = _wiring(settings, store, channels)
@@ -268,7 +270,7 @@ def _assemble(
         worker=Worker(wiring.transport, channels, delivery),
         relay_runs=(
             sweep.run,
-            Rollups(stores.statistics, stores.leases, settings.retention.settled).run,
+            Rollups(stores.statistics, stores.leases, settings.retention.countable).run,
             watching.lanes.run,
         ),
         runs=(*wiring.runs, *access.runs, relay.run, watching.vitals.run, watching.hours.run),
@@ -345,4 +347,5 @@ def _periods(settings: Settings) -> Periods:
         lease=settings.pipeline.lease,
         settled_retention=settings.retention.settled,
         tombstone_retention=max(CURSOR_LIFETIME, settings.retention.idempotency_keys) + TOMBSTONE_MARGIN,
+        erased_retention=CURSOR_LIFETIME + TOMBSTONE_MARGIN,
     )

@@ -156,8 +156,13 @@ class RetentionSettings(_Slice):
     """Idempotency keys, at least 24 hours."""
     audit: Seconds = timedelta(days=365)
     """Entries of the audit trail."""
-    rollups: Seconds | None = None
-    """Statistics; by default for ever."""
+    rollups: Annotated[Duration, Field(ge=timedelta(hours=24))] | None = None
+    """Statistics, at least 24 hours; by default for ever."""
+
+    @property
+    def countable(self) -> timedelta:
+        """How far back an hour's statistics can still be counted from its notifications, and are worth it."""
+        return self.settled if self.rollups is None else min(self.settled, self.rollups)
 
 
 class AuthSettings(_Slice):

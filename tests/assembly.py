@@ -82,7 +82,14 @@ class Timing:
 
     @property
     def periods(self) -> Periods:
-        return Periods(self.handover_grace, self.requeue_after, self.lease, self.retention, timedelta(hours=49))
+        return Periods(
+            self.handover_grace,
+            self.requeue_after,
+            self.lease,
+            self.retention,
+            tombstone_retention=timedelta(hours=49),
+            erased_retention=timedelta(hours=25),
+        )
 
 
 class ScriptedChannel:

@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -36,8 +37,9 @@ class ServerError(RuntimeError):
 class MongoServer(Mongod):
     """A mongod over a folder of its own, which goes with it. `start`, `stop`, `kill`, `start` again keep its data."""
 
-    def __init__(self, *, cache_gb: float = 0.25) -> None:
+    def __init__(self, *, cache_gb: float = 0.25, options: Sequence[str] = ()) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="hub-test-mongo-"))
+        self._options = options
         super().__init__(self._folder / "data", cache_gb=cache_gb)
 
     async def __aenter__(self) -> Self:
@@ -49,6 +51,9 @@ class MongoServer(Mongod):
     ) -> None:
         await self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _argv(self, binary: Path) -> list[str]:
+        return [*super()._argv(binary), *self._options]
 
     def pause(self) -> None:
         """Freeze it: connections stay open and nothing answers."""

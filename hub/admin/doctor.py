@@ -86,13 +86,13 @@ class _Doctor:
         self._progress = progress
         self._report = report
         self._walk = Walk(self._terms())
-        self._rollups = RollupExamination(store.now, settings.retention.settled)
+        self._rollups = RollupExamination(store.now, settings.retention.countable, settings.retention.rollups)
         self._late: defaultdict[Kind, list[UUID]] = defaultdict(list)
         self._late_count: defaultdict[Kind, int] = defaultdict(int)
 
     async def examine(self) -> None:
         """Looks at everything there is to look at."""
-        self._report.add(*await examined_indexes())
+        self._report.add(*await examined_indexes(self._settings.retention.rollups))
         await self._notifications()
         await self._keys()
         await self._overdue()

@@ -139,6 +139,6 @@ EXPLANATIONS: dict[Code, Explanation] = {
     ),
     Code.INDEX_DIFFERS: Explanation(
         "Indexes have the names this version needs and are something else.",
-        "No repair: drop them in MongoDB, then run `python -m hub migrate`.",
+        "No repair: run `python -m hub migrate`; where more than a TTL index's span differs, drop them in MongoDB before.",
     ),
 }

@@ -21,7 +21,8 @@ async def migrate(settings: Settings) -> AsyncIterator[str]:
 
 
 async def _migrate(url: str, settings: Settings) -> AsyncIterator[str]:
-    async with open_store(url, settings.mongo.database, settings.mongo.timeout) as store:
+    rollups = settings.retention.rollups
+    async with open_store(url, settings.mongo.database, settings.mongo.timeout, rollups=rollups) as store:
         for name in sorted(await store.database.list_collection_names()):
             indexes = sorted(await store.database[name].index_information())
             yield f"{name}: {', '.join(indexes)}"

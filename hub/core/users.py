@@ -67,6 +67,7 @@ class Users:
             cancelled += step.cancelled
             self._announcer.announce([Change(n.tenant, n.user_id, n.id) for n in step.notifications])
         keys = await self._store.delete_keys(tenant, user_id)
+        await self._store.forget_traces(tenant, user_id)
         return DeletedUser(notifications, cancelled, keys, contact_points)
 
     def _checked(self, record: UserRecord) -> UserRecord:

@@ -67,7 +67,7 @@ class ChangedHours:
 
 
 class Rollups:
-    """Counts dirty hours, and folds days that are over."""
+    """Counts dirty hours that are younger than `retention`, and folds days that are over."""
 
     def __init__(self, store: StatisticsStore, leases: LeaseStore, retention: timedelta) -> None:
         self._store = store

@@ -32,6 +32,7 @@ from hub.domain.errors import HubError, Reason
 from hub.log import get_logger
 from hub.store.documents import DOCUMENTS
 from hub.store.driver import mend
+from hub.store.retention import settle_ttls
 
 Row = dict[str, Any]
 Rows = AsyncCollection[Row]
@@ -82,11 +83,16 @@ def check_url(url: str) -> None:
 
 @asynccontextmanager
 async def open_store(
-    url: str, database: str, command_timeout: timedelta, *, build_indexes: bool = True
+    url: str,
+    database: str,
+    command_timeout: timedelta,
+    *,
+    build_indexes: bool = True,
+    rollups: timedelta | None = None,
 ) -> AsyncIterator[Store]:
     """Connects, builds missing indexes (never drops one), and closes at the end. `command_timeout` bounds every command.
 
-    Without `build_indexes` nothing is written.
+    Roll-ups are kept for `rollups` from now on, None means for ever. Without `build_indexes` nothing is written.
     """
     check_url(url)
     mend()
@@ -105,6 +111,8 @@ async def open_store(
     try:
         db = client.get_database(database, write_concern=WriteConcern(w="majority", j=True))
         with translated():
+            if build_indexes:
+                await settle_ttls(db, rollups)
             await init_beanie(
                 database=db, document_models=DOCUMENTS, allow_index_dropping=False, skip_indexes=not build_indexes
             )

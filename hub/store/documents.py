@@ -190,7 +190,8 @@ class InboxOperationDocument(Document):
 
         name = "inbox_operations"
         indexes: ClassVar[list[IndexModel]] = [
-            IndexModel([("expires_at", ASCENDING)], name="purge", expireAfterSeconds=0)
+            IndexModel([("tenant", ASCENDING), ("user_id", ASCENDING)], name="user"),
+            IndexModel([("expires_at", ASCENDING)], name="purge", expireAfterSeconds=0),
         ]
 
 

@@ -31,6 +31,8 @@ class Periods:
     settled_retention: timedelta
     tombstone_retention: timedelta
     """Longer than cursors and idempotency keys live, so that neither brings a deleted notification back."""
+    erased_retention: timedelta
+    """The same where the keys are gone as well: longer than cursors live."""
 
 
 class NotificationStore:

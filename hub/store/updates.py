@@ -94,6 +94,9 @@ def replayed(grace: timedelta) -> Row:
 def tombstone(retention: timedelta) -> Row:
     """What deleting leaves: nothing of the content, enough to tell watchers and to refuse a resurrection."""
     return {
+        # Callers choose both, and may have put anything in.
+        "category": None,
+        "correlation_id": "",
         "deleted_at": NOW,
         "purge_at": after(retention),
         "title": "",

@@ -12,10 +12,10 @@ from hub.domain.notifications import Notification, User
 from hub.domain.status import Status, sources
 from hub.domain.users import UserRecord
 from hub.store.client import Row, Rows, translated
-from hub.store.documents import KeyDocument, NotificationDocument, UserDocument
+from hub.store.documents import InboxOperationDocument, KeyDocument, NotificationDocument, UserDocument
 from hub.store.mapping import to_entity
 from hub.store.notifications import VISIBLE, Periods
-from hub.store.updates import NOW, changed, literal, tombstone
+from hub.store.updates import NOW, after, changed, literal, tombstone
 
 _BATCH = 500
 
@@ -35,6 +35,7 @@ class UserStore:
         self._periods = periods
         self._rows: Rows = UserDocument.get_pymongo_collection()
         self._keys: Rows = KeyDocument.get_pymongo_collection()
+        self._operations: Rows = InboxOperationDocument.get_pymongo_collection()
         self._notifications: Rows = NotificationDocument.get_pymongo_collection()
 
     async def get(self, tenant: str, user_id: str) -> User | None:
@@ -93,9 +94,20 @@ class UserStore:
             sum(notification.status is Status.CANCELLED and rows[notification.id] in waiting for notification in gone),
         )
 
+    async def forget_traces(self, tenant: str, user_id: str) -> None:
+        """Deletes what mark-alls left, and has the tombstones of notifications deleted earlier go as soon as the others.
+
+        After the keys: nothing refers to a tombstone any more but the cursors of watchers.
+        """
+        about: Row = {"tenant": tenant, "user_id": user_id}
+        sooner: Row = {"purge_at": {"$min": ["$purge_at", after(self._periods.erased_retention)]}}
+        with translated():
+            await self._operations.delete_many(about)
+            await self._notifications.update_many({**about, "deleted_at": {"$ne": None}}, [{"$set": sooner}])
+
     async def _erase(self, ids: list[UUID], waiting: list[str]) -> list[Notification]:
         stamp = new_id()
-        fields = tombstone(self._periods.tombstone_retention) | {
+        fields = tombstone(self._periods.erased_retention) | {
             "recorded_by": stamp,
             "status": {"$cond": [{"$in": ["$status", waiting]}, Status.CANCELLED.value, "$status"]},
         }

@@ -86,7 +86,9 @@ def waiting(number: int) -> Notification:
 
 async def insert(url: str, count: int) -> None:
     """Writes so many by the store's own insert."""
-    periods = Periods(timedelta(seconds=5), timedelta(seconds=10), timedelta(minutes=1), HOUR * 24 * 90, HOUR * 49)
+    periods = Periods(
+        timedelta(seconds=5), timedelta(seconds=10), timedelta(minutes=1), HOUR * 24 * 90, HOUR * 49, HOUR * 25
+    )
     async with open_store(url, DATABASE, timedelta(seconds=30)) as _:
         store = NotificationStore(periods)
 

@@ -32,7 +32,12 @@ from hub.store.work import Record, WorkStore
 LAST_ID = UUID(int=2**128 - 1)
 HOUR = timedelta(hours=1)
 PERIODS = Periods(
-    handover_grace=HOUR, requeue_after=HOUR, lease=HOUR, settled_retention=24 * HOUR, tombstone_retention=48 * HOUR
+    handover_grace=HOUR,
+    requeue_after=HOUR,
+    lease=HOUR,
+    settled_retention=24 * HOUR,
+    tombstone_retention=48 * HOUR,
+    erased_retention=25 * HOUR,
 )
 QUICK = timedelta(milliseconds=300)
 """A heartbeat for tests that wait for some."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from beanie import Document
 from pymongo import IndexModel
 
@@ -10,19 +12,25 @@ from hub.store.client import store_deadline, translated
 from hub.store.documents import DOCUMENTS
 from hub.store.examination.walk import STEP_SECONDS
 from hub.store.mapping import Row
+from hub.store.retention import ttls_of_settings
 
 _OPTIONS = ("partialFilterExpression", "expireAfterSeconds", "unique")
 
 
-async def examined_indexes() -> list[Found]:
-    """The missing ones, and those of the same name that are something else, by `<collection>.<name>`."""
+async def examined_indexes(rollups: timedelta | None) -> list[Found]:
+    """The missing ones, and those of the same name that are something else, by `<collection>.<name>`.
+
+    `rollups` is how long roll-ups are to be kept.
+    """
+    by_settings = ttls_of_settings(rollups)
     missing: list[str] = []
     different: list[str] = []
     for document in DOCUMENTS:
         rows = document.get_pymongo_collection()
         with store_deadline(STEP_SECONDS), translated():
             present = await rows.index_information()
-        for wanted in _declared(document):
+        settled = [dict(index.document) for owner, index in by_settings if owner is document]
+        for wanted in [*_declared(document), *settled]:
             name = wanted["name"]
             if name not in present:
                 missing.append(f"{rows.name}.{name}")

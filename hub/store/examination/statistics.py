@@ -65,10 +65,13 @@ class Look:
 class RollupExamination:
     """Fed with the ranges of a walk; then asked what to make of its doubts."""
 
-    def __init__(self, now: datetime, retention: timedelta) -> None:
+    def __init__(self, now: datetime, countable: timedelta, kept: timedelta | None) -> None:
+        """`countable` is how old an hour may be to be counted again, `kept` how long roll-ups stay (None: for ever)."""
         self._now = now
         # Hours at the end of their retention are about to go, and are not counted again.
-        self._oldest = floor(now - retention + HOUR, Bucket.HOUR) + HOUR
+        self._oldest = floor(now - countable + HOUR, Bucket.HOUR) + HOUR
+        # Of a day that has begun to go, some hours are there no more.
+        self._whole_since = None if kept is None else now - kept + HOUR
         self._notifications: Rows = with_majority(NotificationDocument.get_pymongo_collection())
         self._hours: Rows = with_majority(RollupDocument.get_pymongo_collection())
         self._days: Rows = with_majority(DayRollupDocument.get_pymongo_collection())
@@ -172,7 +175,8 @@ class RollupExamination:
     async def _look_at_day(self, span: Span) -> Look:
         of_hours: Row = {"tenant": span.tenant, "hour": {"$gte": span.start, "$lt": span.start + DAY}}
         hours = await self._hours.find(of_hours).sort("_id", 1).to_list()
-        if not all(row.get("folded") for row in hours):
+        going = self._whole_since is not None and span.start < self._whole_since
+        if going or not all(row.get("folded") for row in hours):
             return Look(agrees=True, seen=b"")
         stored = await self._days.find({"tenant": span.tenant, "day": span.start}).to_list()
         wanted = day_rows(span.tenant, span.start, hours, _NO_STAMP)
