@@ -28,6 +28,7 @@ from hub.core.keys import Keys
 from hub.core.lists import Lists
 from hub.core.notifications import Notifications
 from hub.core.ports import AllRead, Announcer, Change, Observer
+from hub.core.rates import Limiter, Rates, StoreClock
 from hub.core.standings import Standings
 from hub.core.statistics import StatisticsService
 from hub.core.stream_caps import StreamCaps
@@ -37,6 +38,7 @@ from hub.core.users import Users
 from hub.dev.capture import Capture, capture
 from hub.domain.channels import Channel
 from hub.domain.notifications import Notification, OutcomeKind
+from hub.domain.rates import Rate
 from hub.domain.status import Status
 from hub.domain.times import now
 from hub.live.changes import ChangeHints
@@ -254,9 +256,10 @@ def _assemble(
         Clocks(now, random.random),
         pipeline.lease,
     )
-    creation = Creation(stores.notifications, stores.keys, channels, addresses, relay, watching.observer)
+    rates = _rates(settings, stores, watching.metrics)
+    creation = Creation(stores.notifications, stores.keys, channels, addresses, relay, watching.observer, rates)
     access = _access(settings, stores)
-    core = _core(settings, store, stores, channels, creation, watching.announcer, relay, feed, access)
+    core = _core(settings, store, stores, channels, creation, watching.announcer, relay, feed, access, rates)
     sweep = Sweep(stores.outbox, stores.leases, wiring.transport, delivery, watching.announcer, pipeline.sweep_interval)
     return Hub(
         core=core,
@@ -273,7 +276,7 @@ def _assemble(
             Rollups(stores.statistics, stores.leases, settings.retention.countable).run,
             watching.lanes.run,
         ),
-        runs=(*wiring.runs, *access.runs, relay.run, watching.vitals.run, watching.hours.run),
+        runs=(*wiring.runs, *access.runs, *rates.runs, relay.run, watching.vitals.run, watching.hours.run),
     )
 
 
@@ -282,6 +285,17 @@ def _admission(settings: Settings, metrics: Metrics) -> Admission:
     admission = Admission(settings.in_flight_limit, refused)
     metrics.gauge("hub_in_flight", "What is under way, as HUB_IN_FLIGHT_LIMIT counts.", lambda: admission.under_way)
     return admission
+
+
+def _rates(settings: Settings, stores: Stores, metrics: Metrics) -> Rates:
+    refused = metrics.tally("hub_rate_limited", "Operations and notifications refused by a rate limit.", "limit")
+    clock = StoreClock()
+
+    def limiter(name: str, text: str | None) -> Limiter | None:
+        return None if text is None else Limiter(Rate.parse(name, text), stores.rates, clock, refused)
+
+    limits = settings.limits
+    return Rates(limiter("credential", limits.per_credential), limiter("recipient", limits.per_recipient))
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,12 +333,13 @@ def _core(
     relay: Relay,
     feed: LiveFeed,
     access: _Access,
+    rates: Rates,
 ) -> Core:
     lists, audit, standings = Lists(stores.lists), access.audit, access.standings
     caps = StreamCaps(settings.streams.per_user, settings.streams.in_total)
     return Core(
         notifications=Notifications(
-            stores.notifications, creation, lists, announcer, relay, feed, audit, standings, caps
+            stores.notifications, creation, lists, announcer, relay, feed, audit, standings, caps, rates
         ),
         inbox=Inbox(stores.inbox, lists, announcer, feed, standings, caps),
         dead_letters=DeadLetters(stores.dead_letters, lists, announcer, relay, audit),
@@ -336,6 +351,7 @@ def _core(
         audit=audit,
         credentials=access.credentials,
         standings=standings,
+        rates=rates,
         ready=store.ready,
     )
 

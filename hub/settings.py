@@ -13,7 +13,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+import limits
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -35,6 +36,26 @@ Seconds = Annotated[Duration, Field(gt=timedelta(0))]
 """A duration: a number of seconds, or ISO 8601 such as `PT1H`."""
 Port = Annotated[int, Field(ge=0, le=65535)]
 Origin = Annotated[str, Field(pattern=r"^https?://[^\s/]+$")]
+
+
+LONGEST_WINDOW = timedelta(days=366)
+LARGEST_AMOUNT = 1_000_000_000
+
+
+def _rate(text: str) -> str:
+    try:
+        (item,) = limits.parse_many(text)
+        fits = 0 < item.amount <= LARGEST_AMOUNT and item.get_expiry() <= LONGEST_WINDOW.total_seconds()
+    except ValueError:
+        fits = False
+    if not fits:
+        msg = f"must be such as 100/second or 5000 per 2 hours: 1 to {LARGEST_AMOUNT:,}, in a year at most"
+        raise ValueError(msg)
+    return text
+
+
+RateText = Annotated[str, AfterValidator(_rate)]
+"""How much in which time, as the library `limits` writes it: one limit, not several."""
 
 
 class _Slice(BaseModel):
@@ -196,12 +217,12 @@ class AuthSettings(_Slice):
 
 
 class LimitSettings(_Slice):
-    """How much a caller may do in a while, such as `100/second` or `5000/hour`; unset: as much as it can."""
+    """How much may be done in a while, such as `100/second` or `5000/hour`; unset: as much as can be. See docs/limits.md."""
 
-    per_credential: str | None = None
+    per_credential: RateText | None = None
     """Operations of one key, or of one end user; an item of a batch or stream counts one, a GraphQL document by its cost."""
-    per_recipient: str | None = None
-    """Notifications created for one user."""
+    per_recipient: RateText | None = None
+    """Notifications created for one user, whoever creates them."""
 
 
 class MetricsSettings(_Slice):

@@ -43,6 +43,11 @@ class Metrics:
         """Something that is only counted; returns what counts it."""
         return Counter(name, text, registry=self._registry).inc
 
+    def tally(self, name: str, text: str, label: str) -> Callable[[str], None]:
+        """Something that is counted by one label; returns what counts it under a value of that."""
+        counter = Counter(name, text, [label], registry=self._registry)
+        return lambda value: counter.labels(value).inc()
+
     def lanes(self, name: str, text: str) -> Callable[[Mapping[str, float]], None]:
         """A value for each lane; returns how to set them all."""
         gauge = Gauge(name, text, ["lane"], registry=self._registry)

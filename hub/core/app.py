@@ -12,6 +12,7 @@ from hub.core.health import HealthService
 from hub.core.inbox import Inbox
 from hub.core.keys import Keys
 from hub.core.notifications import Notifications
+from hub.core.rates import Rates
 from hub.core.standings import Standings
 from hub.core.statistics import StatisticsService
 from hub.core.user_tokens import UserTokens
@@ -35,5 +36,7 @@ class Core:
     """Who a bearer token belongs to: the protocols only extract it."""
     standings: Standings
     """Which credentials have ended since their callers were let in."""
+    rates: Rates
+    """How much callers may do in a while: the protocols count each operation before it is done."""
     ready: Callable[[], Awaitable[bool]]
     """Whether the store answers: what readiness of an API process means (the broker is no part of it)."""

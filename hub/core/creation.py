@@ -13,6 +13,7 @@ from uuid import UUID
 from hub.core.addresses import Addresses
 from hub.core.batching import Batcher, Full
 from hub.core.ports import Observer, Waker
+from hub.core.rates import Charge, Rates
 from hub.domain.channels import Channel
 from hub.domain.checks import CheckedNotification, check_new
 from hub.domain.errors import HubError, Reason, invalid, invalid_field, not_found
@@ -84,6 +85,7 @@ class Creation:
         addresses: Addresses,
         waker: Waker,
         observer: Observer,
+        rates: Rates | None = None,
     ) -> None:
         self._store = store
         self._keys = keys
@@ -91,6 +93,7 @@ class Creation:
         self._addresses = addresses
         self._waker = waker
         self._observer = observer
+        self._rates = rates or Rates()
         self._inserts = Batcher(store.insert_many, max_size=BATCH_SIZE, max_waiting=WAITING_LIMIT)
         # A few duplicates make mongod redo a shared batch item by item: those with keys go by themselves.
         self._keyed_inserts = Batcher(store.insert_many, max_size=BATCH_SIZE, max_waiting=WAITING_LIMIT)
@@ -103,8 +106,10 @@ class Creation:
         key = None if idempotency_key is None else checked_key(idempotency_key)
         try:
             accepted = await self._accepted(tenant, command, correlation_id)
+            charge = await self._rates.recipient(tenant, command.user_id)
         except HubError:
-            # What stood when the key was first used may stand no more: a repeat is answered all the same.
+            # What stood when the key was first used may stand no more, and its user's limit may be used up: a repeat is
+            # answered all the same.
             earlier = None if key is None else await self._earlier(tenant, key, command)
             if earlier is None:
                 raise
@@ -117,8 +122,9 @@ class Creation:
                     await self._present(tenant, notification.id)
                 self._wake(notification)
                 return notification, False
-            return await self._create_once(accepted, key)
+            return await self._create_once(accepted, key, charge)
         except Full:
+            charge.give_back()
             raise HubError(Reason.OVERLOADED, "Too many creates are waiting; nothing was accepted.") from None
 
     async def _accepted(self, tenant: str, command: NewNotification, correlation_id: str) -> _Accepted:
@@ -150,8 +156,11 @@ class Creation:
         if violations:
             raise invalid(*violations)
 
-    async def _create_once(self, accepted: _Accepted, key: str) -> tuple[Notification, bool]:
-        """Reserves the key first, then inserts under the reserved id; whoever repeats finds the reservation."""
+    async def _create_once(self, accepted: _Accepted, key: str, charge: Charge) -> tuple[Notification, bool]:
+        """Reserves the key first, then inserts under the reserved id; whoever repeats finds the reservation.
+
+        Who makes nothing new gets back what was counted against the recipient. What fails halfway keeps it: nobody knows.
+        """
         mine = new_id()
         wanted = Reservation(
             tenant=accepted.tenant,
@@ -162,18 +171,22 @@ class Creation:
         )
         reserved = await self._reservations.add(wanted)
         if reserved.fingerprint != wanted.fingerprint:
+            charge.give_back()
             raise HubError(
                 Reason.IDEMPOTENCY_MISMATCH, "This idempotency key was used before, with another notification."
             )
         if reserved.notification_id != mine:
             existing = await self._store.get(accepted.tenant, reserved.notification_id, majority=True, deleted=True)
             if existing is not None:
+                charge.give_back()
                 return await self._present(accepted.tenant, existing.id), True
         # Nobody got as far as the insert, or somebody is at it now: the same id makes them one.
         notification = accepted.build(reserved.notification_id)
         fresh = await self._keyed_inserts.add(notification)
         if not fresh:
-            # Whoever repeated this very call may have written it: who reserved the key has made it all the same.
+            # Whoever repeated this very call may have written it: who reserved the key has made it all the same. But it
+            # was written once, so it is counted once.
+            charge.give_back()
             return await self._present(accepted.tenant, notification.id), reserved.notification_id != mine
         self._wake(notification)
         return notification, reserved.notification_id != mine

@@ -12,6 +12,7 @@ from hub.core.audit import AuditTrail
 from hub.core.creation import Creation
 from hub.core.lists import Lists
 from hub.core.ports import Announcer, Change, Feed, Waker
+from hub.core.rates import Rates
 from hub.core.standings import Standings
 from hub.core.stream_caps import StreamCaps
 from hub.core.tasks import checkpoint
@@ -68,6 +69,7 @@ class Notifications:
         audit: AuditTrail,
         standings: Standings,
         caps: StreamCaps,
+        rates: Rates | None = None,
     ) -> None:
         self._store = store
         self._creation = creation
@@ -78,6 +80,7 @@ class Notifications:
         self._audit = audit
         self._standings = standings
         self._caps = caps
+        self._rates = rates or Rates()
 
     async def create(
         self, principal: Principal, command: NewNotification, *, idempotency_key: str | None, correlation_id: str
@@ -92,11 +95,25 @@ class Notifications:
     ) -> list[Created | HubError]:
         """Accepts up to 1,000, each by itself: the answers stand in the order of the items.
 
-        An item that its protocol could not read comes as the error it is answered with.
+        An item that its protocol could not read comes as the error it is answered with. Each counts as an operation; the
+        first one is the operation that the protocol has counted already.
         """
         if not 1 <= len(items) <= MOST_ITEMS:
             raise invalid_field("notifications", f"must be 1 to {MOST_ITEMS:,} items")
-        return await asyncio.gather(*(self._create_item(principal, item, correlation_id) for item in items))
+        first, *others = items
+        return await asyncio.gather(
+            self._create_item(principal, first, correlation_id),
+            *(self._count_and_create(principal, item, correlation_id) for item in others),
+        )
+
+    async def _count_and_create(
+        self, principal: Principal, item: NewItem | HubError, correlation_id: str
+    ) -> Created | HubError:
+        try:
+            await self._rates.operation(principal)
+        except HubError as error:
+            return error
+        return await self._create_item(principal, item, correlation_id)
 
     async def _create_item(
         self, principal: Principal, item: NewItem | HubError, correlation_id: str

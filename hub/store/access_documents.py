@@ -1,4 +1,4 @@
-"""The documents of access: API keys and the audit trail."""
+"""The documents of access: API keys, the audit trail, and what rate limits have given away."""
 
 from __future__ import annotations
 
@@ -63,4 +63,28 @@ class AuditDocument(Document):
             IndexModel([("tenant", ASCENDING), ("_id", DESCENDING)], name="tenant_list"),
             IndexModel([("tenant", ASCENDING), ("subject", ASCENDING)], name="subject"),
             IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0),
+        ]
+
+
+class RateDocument(Document):
+    """What processes have leased of one subject's allowance in the present window; `_id` is a hash of limit and subject."""
+
+    id: bytes  # type: ignore[assignment]  # see above
+    tenant: str
+    window: datetime
+    """When it began, by the server's clock."""
+    at: datetime
+    """The server's clock when it was asked last."""
+    taken: int
+    granted: int
+    """What the last one who asked was given."""
+    purge_at: datetime
+    """The window's end."""
+
+    class Settings:
+        """Collection and indexes."""
+
+        name = "rates"
+        indexes: ClassVar[list[IndexModel]] = [
+            IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0)
         ]

@@ -13,7 +13,7 @@ from beanie import Document
 from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from hub.store.access_documents import ApiKeyDocument, AuditDocument
+from hub.store.access_documents import ApiKeyDocument, AuditDocument, RateDocument
 
 
 class FaultField(BaseModel):
@@ -313,4 +313,5 @@ DOCUMENTS: list[type[Document]] = [
     DayRollupDocument,
     ApiKeyDocument,
     AuditDocument,
+    RateDocument,
 ]

@@ -15,6 +15,7 @@ from hub.store.leases import LeaseStore
 from hub.store.lists import ListStore
 from hub.store.notifications import NotificationStore, Periods
 from hub.store.outbox import OutboxStore
+from hub.store.rates import RateStore
 from hub.store.statistics import StatisticsStore
 from hub.store.users import UserStore
 from hub.store.work import WorkStore
@@ -37,6 +38,7 @@ class Stores:
     heartbeats: HeartbeatStore
     api_keys: ApiKeyStore
     audit: AuditStore
+    rates: RateStore
 
     @classmethod
     def of(cls, periods: Periods, key_retention: timedelta, audit_retention: timedelta) -> Stores:
@@ -56,4 +58,5 @@ class Stores:
             heartbeats=HeartbeatStore(outbox),
             api_keys=ApiKeyStore(),
             audit=AuditStore(audit_retention),
+            rates=RateStore(),
         )
