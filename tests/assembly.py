@@ -25,6 +25,7 @@ from hub.core.inbox import Inbox
 from hub.core.lists import Lists
 from hub.core.notifications import Created, Notifications
 from hub.core.ports import AllRead, Change, DeadLetter, Feed, Waker
+from hub.core.rates import Limiter, Rates, StoreClock
 from hub.core.standings import Standings
 from hub.core.stream_caps import StreamCaps
 from hub.domain.channels import Channel, Message
@@ -32,6 +33,7 @@ from hub.domain.errors import Violation
 from hub.domain.notifications import Fault, Lane, NewNotification, Notification, Outcome, OutcomeKind
 from hub.domain.paging import Filter, Page, PageRequest, Position
 from hub.domain.principals import ANONYMOUS_LOCAL, Principal
+from hub.domain.rates import Rate
 from hub.domain.retry import OnAmbiguous, RetryPolicy
 from hub.domain.status import Status
 from hub.domain.times import now
@@ -51,6 +53,7 @@ from hub.store.leases import LeaseStore
 from hub.store.lists import ListStore
 from hub.store.notifications import NotificationStore, Periods
 from hub.store.outbox import OutboxStore
+from hub.store.rates import RateStore
 from hub.store.users import UserStore
 from hub.store.work import WorkStore
 from tests.waiting import until
@@ -201,6 +204,7 @@ class Assembly:
     relay: Relay
     waker: Waker
     group: asyncio.TaskGroup
+    rates: Rates = field(default_factory=Rates)
     rows: Rows = field(init=False)
     notification_store: NotificationStore = field(init=False)
     work: WorkStore = field(init=False)
@@ -228,11 +232,25 @@ class Assembly:
         addresses = Addresses(UserStore(periods), channels, None)
         lists = Lists(ListStore())
         creation = Creation(
-            self.notification_store, KeyStore(timedelta(hours=48)), channels, addresses, self.waker, self.metrics
+            self.notification_store,
+            KeyStore(timedelta(hours=48)),
+            channels,
+            addresses,
+            self.waker,
+            self.metrics,
+            self.rates,
         )
         audit, standings = AuditTrail(AuditStore(timedelta(days=1))), Standings()
         self.notifications = Notifications(
-            self.notification_store, creation, lists, self.announcements, self.waker, feed, audit, standings, StreamCaps()
+            self.notification_store,
+            creation,
+            lists,
+            self.announcements,
+            self.waker,
+            feed,
+            audit,
+            standings,
+            StreamCaps(),
         )
         self.inbox = Inbox(self.inbox_store, lists, self.announcements, feed, standings, StreamCaps())
         self.dead_letters = DeadLetters(DeadLetterStore(periods), lists, self.announcements, self.waker, audit)
@@ -327,6 +345,7 @@ async def assembled(
     running: str = "relay sweep worker",
     forgetful: bool = False,
     wiped: bool = True,
+    per_recipient: Rate | None = None,
 ) -> AsyncIterator[Assembly]:
     """A hub over an empty database, with the parts running that are named; everything is ended in reverse order."""
     failure: BaseException | None = None
@@ -338,7 +357,18 @@ async def assembled(
         async with _transport(amqp_url, scripted) as transport:
             relay = Relay(transport)
             waker: Waker = Forgetful() if forgetful else relay
-            hub = Assembly(store, timing, scripted, transport, Announcements(), Graves(), relay, waker, group)
+            hub = Assembly(
+                store,
+                timing,
+                scripted,
+                transport,
+                Announcements(),
+                Graves(),
+                relay,
+                waker,
+                group,
+                _rates(per_recipient),
+            )
             parts: dict[str, Relay | Sweep | Worker] = {"relay": hub.relay, "sweep": hub.sweep, "worker": hub.worker}
             hub.run(*(parts[name] for name in running.split()))
             try:
@@ -352,6 +382,10 @@ async def assembled(
     if failure is not None:
         raise failure
     assert not hub.deaf, hub.deaf
+
+
+def _rates(per_recipient: Rate | None) -> Rates:
+    return Rates() if per_recipient is None else Rates(None, Limiter(per_recipient, RateStore(), StoreClock()))
 
 
 @asynccontextmanager
