@@ -17,6 +17,7 @@ from hub.core.app import Core
 from hub.core.credentials import Credentials, Door, KeyFile, OpenDoor
 from hub.core.dead_letters import Selection
 from hub.core.notifications import Created, NewItem
+from hub.core.rates import Rates
 from hub.core.standings import Standings
 from hub.domain.errors import HubError, Reason, Violation, invalid, invalid_field, not_found
 from hub.domain.events import Event, EventKind, InboxPosition, UnreadCount
@@ -318,6 +319,7 @@ class FakeCore:
     health: FakeHealth = field(default_factory=FakeHealth)
     credentials: Credentials = field(default_factory=OpenDoor)
     standings: Standings = field(default_factory=Standings)
+    rates: Rates = field(default_factory=Rates)
 
     @classmethod
     def new(cls) -> FakeCore:

@@ -22,6 +22,7 @@ from hub.client.watching import MOST_REMEMBERED, Told
 from hub.core.app import Core
 from hub.core.credentials import Door, KeyFile, OpenDoor
 from hub.core.notifications import Created
+from hub.core.rates import Rates
 from hub.core.standings import Standings
 from hub.domain.errors import HubError, Reason, invalid_field
 from hub.domain.events import Event, EventKind, UnreadCount
@@ -188,6 +189,7 @@ class FakeCore:
             health=SimpleNamespace(report=noting("health", HealthReport(Health.OK, "1.2.3"))),
             credentials=credentials or OpenDoor(),
             standings=Standings(),
+            rates=Rates(),
             ready=self.ready,
         )
         return cast("Core", parts)

@@ -23,6 +23,7 @@ from grpc_health.v1 import health_pb2_grpc as probe_grpc
 from hub.core.app import Core
 from hub.core.credentials import Credentials, Door, KeyFile, OpenDoor
 from hub.core.notifications import Created
+from hub.core.rates import Rates
 from hub.core.standings import Standings
 from hub.domain.errors import HubError, Reason, Violation, invalid
 from hub.domain.health import ChannelHealth, ComponentHealth, Health, HealthReport, ProcessHealth
@@ -152,6 +153,7 @@ class FakeCore:
             health=SimpleNamespace(report=self.report),
             credentials=credentials,
             standings=Standings(),
+            rates=Rates(),
             ready=self.ready,
         )
         return cast("Core", parts)

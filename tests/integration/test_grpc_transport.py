@@ -23,6 +23,7 @@ from hub.core.app import Core
 from hub.core.credentials import OpenDoor
 from hub.core.dead_letters import Selection
 from hub.core.notifications import Created
+from hub.core.rates import Rates
 from hub.core.standings import Standings
 from hub.domain.errors import HubError, Reason, invalid_field
 from hub.domain.events import Event, EventKind, InboxPosition, UnreadCount
@@ -210,6 +211,7 @@ async def server(doings: Doings) -> AsyncIterator[GrpcServer]:
         dead_letters=FakeDeadLetters(doings),
         credentials=OpenDoor(),
         standings=Standings(),
+        rates=Rates(),
         ready=doings.ready,
     )
     settings = GrpcSettings(port=0, max_message_bytes=MAX_BYTES)
@@ -618,7 +620,7 @@ async def test_reflection_under_both_names(channel: grpc.aio.Channel, version: s
 
 
 async def test_a_taken_port_stops_the_start(server: GrpcServer) -> None:
-    core = cast("Core", SimpleNamespace(credentials=OpenDoor(), standings=Standings(), ready=None))
+    core = cast("Core", SimpleNamespace(credentials=OpenDoor(), standings=Standings(), rates=Rates(), ready=None))
     with pytest.raises(RuntimeError):
         await serve(core, GrpcSettings(port=server.port), request_timeout=timedelta(seconds=1))
 

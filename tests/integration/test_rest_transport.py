@@ -20,6 +20,7 @@ from hub.core.app import Core
 from hub.core.credentials import Credentials, OpenDoor
 from hub.core.dead_letters import Selection
 from hub.core.notifications import Created, NewItem
+from hub.core.rates import Rates
 from hub.domain.checks import check_new, check_user_id
 from hub.domain.errors import HubError, Reason, invalid, not_found
 from hub.domain.events import Event, EventKind, InboxPosition, UnreadCount
@@ -284,7 +285,7 @@ async def serving(
 
     fake = SimpleNamespace(
         notifications=notifications, inbox=inbox, dead_letters=dead_letters, users=users, statistics=statistics,
-        health=health, credentials=credentials or OpenDoor(), ready=ready,
+        health=health, credentials=credentials or OpenDoor(), rates=Rates(), ready=ready,
     )  # fmt: skip
     settings = Settings(request_timeout=timedelta(seconds=seconds), http=HttpSettings(max_body_bytes=max_body_bytes))
     app = build(cast("Core", fake), settings, streams=streams)

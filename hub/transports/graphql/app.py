@@ -12,13 +12,14 @@ from hub.transports.graphql.drain import Drain
 from hub.transports.graphql.http import HttpEndpoint, Page
 from hub.transports.graphql.schema import build_schema
 from hub.transports.graphql.sockets import Sockets
+from hub.transports.metering import Metered
 
 
 class GraphQLApp:
     """Whatever path it is mounted at; it looks at none."""
 
     def __init__(self, http: HttpEndpoint, sockets: Sockets, drain: Drain) -> None:
-        self._http = http
+        self._http = Metered(http)
         self._sockets = sockets
         self._drain = drain
 

@@ -35,6 +35,7 @@ from hub.transports.graphql.errors import (
     status_of,
 )
 from hub.transports.graphql.params import Params, from_body, from_query
+from hub.transports.graphql.rates import count
 from hub.transports.graphql.schema import Schema
 from hub.transports.graphql.sse import EventStream
 from hub.transports.graphql.wire import (
@@ -180,9 +181,11 @@ class HttpEndpoint:
         try:
             document = self._documents.parse(params.query)
         except GraphQLError as error:
+            await count(self._core.rates, context.principal, None)
             if streams:
                 return await self._stream(params, context)
             return _respond(ExecutionResult(None, [public(error)]), media)
+        await count(self._core.rates, context.principal, document)
         if document.is_ambiguous(params.operation_name):
             return _respond(ExecutionResult(None, [graphql_error(ambiguous())]), media)
         kind = document.operation(params.operation_name)

@@ -29,16 +29,17 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     SubscribeMessage,
 )
 
-from hub.core.admission import Admission
+from hub.core.admission import Admission, Place
 from hub.core.app import Core
 from hub.core.standings import ended
 from hub.domain.errors import HubError, Reason
 from hub.log import correlated, get_logger
 from hub.transports.graphql.auth import GUEST, principal_of
 from hub.transports.graphql.context import Context
-from hub.transports.graphql.documents import Documents
+from hub.transports.graphql.documents import Document, Documents
 from hub.transports.graphql.drain import Drain
 from hub.transports.graphql.errors import CLOSE_CODE, ambiguous, graphql_error
+from hub.transports.graphql.rates import count
 from hub.transports.graphql.schema import Schema
 from hub.transports.graphql.wire import dump_json, load_json
 
@@ -143,23 +144,34 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
     async def run_operation(self, operation: Operation[Context, None]) -> None:
         # The client's own id stands for the whole socket; without one each operation gets its own.
         with correlated(self.websocket.ws.headers.get(CORRELATION_HEADER)):
+            document = self._document(operation)
             try:
-                place = self.view.admission.enter(_bytes_of(operation))
+                place = await self._admitted(operation, document)
             except HubError as error:
                 await operation.send_initial_errors([graphql_error(error)])
                 return
             with place:
-                if self._is_subscription(operation):
+                if document is not None and _is_subscription(document, operation):
                     # It may go on for hours, and how much it may have waiting is bounded elsewhere.
                     place.leave()
                 await super().run_operation(operation)
 
-    def _is_subscription(self, operation: Operation[Context, None]) -> bool:
+    async def _admitted(self, operation: Operation[Context, None], document: Document | None) -> Place:
+        """Its place, once it is counted. Raises OVERLOADED and RATE_LIMITED."""
+        place = self.view.admission.enter(_bytes_of(operation))
         try:
-            document = self.view.documents.parse(operation.query)
+            await count(self.context.core.rates, self.context.principal, document)
+        except BaseException:
+            place.leave()
+            raise
+        return place
+
+    def _document(self, operation: Operation[Context, None]) -> Document | None:
+        """None where it can't be parsed, which is told when the operation runs."""
+        try:
+            return self.view.documents.parse(operation.query)
         except GraphQLError:
-            return False
-        return document.operation(operation.operation_name) is OperationType.SUBSCRIPTION
+            return None
 
     async def handle_task_exception(self, error: Exception) -> None:
         if not isinstance(error, WebSocketDisconnected):
@@ -220,6 +232,10 @@ class Sockets(GraphQL[Context, None]):
     def encode_json(self, data: object) -> str:
         """Text, not bytes: the protocol has text frames only."""
         return dump_json(data)
+
+
+def _is_subscription(document: Document, operation: Operation[Context, None]) -> bool:
+    return document.operation(operation.operation_name) is OperationType.SUBSCRIPTION
 
 
 def _bytes_of(operation: Operation[Context, None]) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 
 from hub.core.credentials import Credentials, bearer
+from hub.core.rates import Rates
 from hub.domain.errors import HubError
 from hub.domain.principals import Principal
 
@@ -19,19 +20,29 @@ PrincipalOf = Callable[[Context], Awaitable[Principal]]
 
 
 class Callers:
-    """Tells who makes a call."""
+    """Tells who makes a call, and counts it."""
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, rates: Rates) -> None:
         self._credentials = credentials
+        self._rates = rates
 
     async def principal_of(self, context: Context) -> Principal:
-        """The caller; UNAUTHENTICATED where a key is wanted and missing or wrong."""
+        """The caller of an operation, which is counted: asked for once for each.
+
+        Raises UNAUTHENTICATED where a key is wanted and missing or wrong, and RATE_LIMITED.
+        """
+        principal = await self.uncounted(context)
+        await self._rates.operation(principal)
+        return principal
+
+    async def uncounted(self, context: Context) -> Principal:
+        """The caller of what is no operation by itself; UNAUTHENTICATED where a key is wanted and missing or wrong."""
         return await self._credentials.authenticate(_token(context))
 
     async def principal_if_given(self, context: Context) -> Principal | None:
-        """The caller, or None where a key is wanted and missing; a wrong one is UNAUTHENTICATED."""
+        """The caller of what is never limited, or None where a key is wanted and missing; a wrong one is UNAUTHENTICATED."""
         try:
-            return await self.principal_of(context)
+            return await self.uncounted(context)
         except HubError:
             if _token(context) is None:
                 return None

@@ -55,10 +55,11 @@ class Calls:
         behaviour = getattr(servicer, method.name)
         parse = self._parser(GetMessageClass(method.input_type))
         serialize = GetMessageClass(method.output_type).SerializeToString
+        readable = _Readable(servicer.principal_of)
         if method.client_streaming:
-            exchange = self._exchange(method, behaviour, servicer.principal_of)
+            exchange = self._exchange(method, behaviour, readable, servicer.uncounted)
             return grpc.stream_stream_rpc_method_handler(exchange, parse, serialize)
-        name, readable = method.full_name, _Readable(servicer.principal_of)
+        name = method.full_name
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(self._stream(name, behaviour, readable), parse, serialize)
         return grpc.unary_unary_rpc_method_handler(self._unary(name, behaviour, readable), parse, serialize)
@@ -115,7 +116,7 @@ class Calls:
         return call
 
     def _exchange(
-        self, method: MethodDescriptor, behaviour: Unary, principal_of: PrincipalOf
+        self, method: MethodDescriptor, behaviour: Unary, readable: _Readable, principal_of: PrincipalOf
     ) -> Callable[[object, Context], Awaitable[None]]:
         """Of a method that answers one item: the response's `index` and `error` are filled in here."""
         kind: Any = GetMessageClass(method.output_type)
@@ -125,7 +126,7 @@ class Calls:
                 try:
                     with self._admission.enter(_bytes_of(request)):
                         async with deadline(self._limit(context)):
-                            response: Any = await behaviour(_message(request), context)
+                            response: Any = await behaviour(await readable(request, context), context)
                 except Exception as error:  # noqa: BLE001 - the item's own error; the others go on
                     failed: Message = kind(
                         index=index, error=schemas.operation_error(to_hub_error(error, method.full_name))
@@ -138,7 +139,7 @@ class Calls:
             with correlated(_given(context)) as identifier:
                 await context.send_initial_metadata(((CORRELATION_ID, identifier),))
                 try:
-                    # Whoever may not call at all is told so once, before anything is read.
+                    # Whoever may not call at all is told so once, before anything is read. Items are counted, each by itself.
                     principal = await principal_of(context)
                     exchange = Exchange(context, answer, self._streams, self._admission)
                     with self._standings.while_standing(principal, exchange.refuse):
@@ -157,7 +158,7 @@ class Calls:
 
 
 class _Readable:
-    """The request as a message; whoever has no credential learns that before how their bytes were read."""
+    """The request as a message; whoever has no credential learns that before how their bytes were read, which is counted."""
 
     def __init__(self, principal_of: PrincipalOf) -> None:
         self._principal_of = principal_of

@@ -11,7 +11,7 @@ class Servicer(Callers):
     """Base of every service; `calls` gives each call its deadline and its errors."""
 
     def __init__(self, core: Core) -> None:
-        super().__init__(core.credentials)
+        super().__init__(core.credentials, core.rates)
         self.core = core
 
 

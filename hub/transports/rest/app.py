@@ -10,6 +10,7 @@ from hub import __version__
 from hub.core.admission import Admission
 from hub.core.app import Core
 from hub.settings import Settings
+from hub.transports.metering import Metered
 from hub.transports.rest import errors, openapi
 from hub.transports.rest.dead_letters import DeadLetterRoutes
 from hub.transports.rest.health import HealthRoutes
@@ -50,7 +51,7 @@ def build(
         redirect_slashes=False,
     )
     app.state.streams = streams
-    app.router.route_class = route_class(settings, core.credentials)
+    app.router.route_class = route_class(settings, core.credentials, core.rates)
     NotificationRoutes(core, streams).add_to(app.router)
     InboxRoutes(core, streams).add_to(app.router)
     DeadLetterRoutes(core).add_to(app.router)
@@ -60,6 +61,7 @@ def build(
     ProbeRoutes(core, streams).add_to(app.router)
     errors.install(app)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(Metered)
     app.add_middleware(Admitted, admission=admission or Admission(), always=PATHS)
     app.add_middleware(Correlation)  # added last: the outermost
     return app

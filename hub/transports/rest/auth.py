@@ -55,3 +55,5 @@ ADMISSION: dict[Callable[..., object], Callable[[Request, Credentials], Awaitabl
     _guest: principal_if_any,
 }
 """What a route does before it reads the request, by what its handler depends on."""
+COUNTED = frozenset({principal_of})
+"""Who is let in so is also counted by the rate limits; what everybody may ask for, health, is not limited."""

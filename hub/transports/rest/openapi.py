@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from hub.domain.errors import Code, Reason
+from hub.transports.metering import RATE_LIMIT, RATE_LIMIT_POLICY
 from hub.transports.rest.answers import Event, Problem
 from hub.transports.rest.errors import HTTP_FAULTS, MEDIA_TYPE, STATUS_OF_CODE, phrase_of
 from hub.transports.rest.middleware import CORRELATION_HEADER
@@ -45,6 +46,12 @@ TAGS = [
     {"name": "probes", "description": "For whatever runs the process."},
 ]
 
+_EVERYWHERE: dict[str, Any] = {CORRELATION_HEADER: {"$ref": "#/components/headers/CorrelationId"}}
+_SHARED_HEADERS: dict[str, Any] = _EVERYWHERE | {
+    RATE_LIMIT: {"$ref": "#/components/headers/RateLimit"},
+    RATE_LIMIT_POLICY: {"$ref": "#/components/headers/RateLimitPolicy"},
+}
+
 _SENTENCES: dict[int, str] = {
     400: "The body is not the JSON it claims to be.",
     401: "There is no valid credential.",
@@ -55,7 +62,7 @@ _SENTENCES: dict[int, str] = {
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
     422: "Named fields are wrong, or the idempotency key was used with another notification.",
-    429: "Too many requests.",
+    429: "A rate limit is used up; nothing was done.",
     500: "A defect of ours; quote the correlation id.",
     503: "The store can't be reached (the outcome may be unknown: repeat with the same key), or the hub is overloaded.",
     504: "The deadline passed; the outcome may be unknown: repeat with the same idempotency key.",
@@ -66,7 +73,8 @@ def operation(
     operation_id: str, summary: str, tag: str, answer: str, *, problems: tuple[int, ...] = (), security: Security = KEY
 ) -> dict[str, Any]:
     """How an operation is described; `problems` are the statuses that not every operation shares."""
-    never = {401, 403} if security == NO_KEY else {403} if security == KEY_OR_NONE else set()
+    # What everybody may ask for is never limited either.
+    never = {401, 403, 429} if security == NO_KEY else {403, 429} if security == KEY_OR_NONE else set()
     shared = [status for status in SHARED_PROBLEMS if status not in never]
     return {
         "operation_id": operation_id,
@@ -110,7 +118,7 @@ def _complete(described: dict[str, Any]) -> set[int]:
     for response in described["responses"].values():
         # OpenAPI 3.1 describes a body as a whole; tools apply the schema to single events, which are no strings.
         response.get("content", {}).get("text/event-stream", {}).get("schema", {}).pop("type", None)
-        response.setdefault("headers", {})[CORRELATION_HEADER] = {"$ref": "#/components/headers/CorrelationId"}
+        response.setdefault("headers", {}).update(_SHARED_HEADERS if described["security"] == KEY else _EVERYWHERE)
     statuses -= {int(status) for status in described["responses"]}  # health answers 503 in its own words
     if "204" in described["responses"]:
         statuses.discard(406)  # nothing is given, so nothing can be excluded
@@ -130,7 +138,18 @@ def _add_components(components: dict[str, Any], statuses: set[int]) -> None:
     components["responses"] = {f"Problem{status}": _problem_response(status) for status in sorted(statuses)}
     text = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
     sentence = "Ties logs, problems and provider calls of a request together."
-    components["headers"] = {"CorrelationId": header(sentence, "5f2b8c1d9e3a4b60", text)}
+    components["headers"] = {
+        "CorrelationId": header(sentence, "5f2b8c1d9e3a4b60", text),
+        "RateLimit": header(
+            "Where there are limits: what is left (`r`) of each that this request met, and in how many seconds its window "
+            "ends (`t`). A hint: others may share it.",
+            '"credential";r=57;t=1, "recipient";r=9;t=2410',
+        ),
+        "RateLimitPolicy": header(
+            "Those limits: so much (`q`) in windows of so many seconds (`w`).",
+            '"credential";q=100;w=1, "recipient";q=10;w=3600',
+        ),
+    }
     components["securitySchemes"] = {
         "bearer": {
             "type": "http",
@@ -166,7 +185,7 @@ def _drop_titles(node: Any) -> None:
 
 
 def _problem_response(status: int) -> dict[str, Any]:
-    headers: dict[str, Any] = {CORRELATION_HEADER: {"$ref": "#/components/headers/CorrelationId"}}
+    headers: dict[str, Any] = dict(_EVERYWHERE if status == HTTPStatus.UNAUTHORIZED else _SHARED_HEADERS)
     if status in {429, 503}:
         headers["Retry-After"] = header("Seconds to wait.", "1", {"type": "integer", "minimum": 1})
     if status == HTTPStatus.UNAUTHORIZED:

@@ -1,4 +1,4 @@
-"""What every operation's request goes through before its handler: deadline, key, Accept, query, size, type, syntax."""
+"""What every operation's request goes through before its handler: deadline, key, rate, Accept, query, size, type, syntax."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from starlette.exceptions import HTTPException
 
 from hub.core.credentials import Credentials
 from hub.core.deadlines import deadline
+from hub.core.rates import Rates
 from hub.domain.errors import HubError, Reason, Violation, invalid
 from hub.domain.principals import Principal
 from hub.settings import Settings
-from hub.transports.rest.auth import ADMISSION
+from hub.transports.rest.auth import ADMISSION, COUNTED
 from hub.transports.rest.errors import LONGEST_NAME, MOST_VIOLATIONS
 
 JSON = "application/json"
@@ -36,6 +37,7 @@ class OperationRoute(APIRoute):
     request_timeout: ClassVar[timedelta]
     max_body_bytes: ClassVar[int]
     credentials: ClassVar[Credentials]
+    rates: ClassVar[Rates]
 
     def get_route_handler(self) -> Handler:
         """FastAPI's handler behind our checks, all of it under the operation's deadline."""
@@ -50,7 +52,9 @@ class OperationRoute(APIRoute):
         async def handle(request: Request) -> Response:
             async with deadline(self.request_timeout):
                 if admit is not None:
-                    request.state.principal = await admit(request, self.credentials)
+                    request.state.principal = principal = await admit(request, self.credentials)
+                    if principal is not None and admit in COUNTED:
+                        await self.rates.operation(principal)
                 if offered is not None:
                     check_accept(request, offered)
                 check_query(request, known)
@@ -84,13 +88,14 @@ class OperationRoute(APIRoute):
         return frozenset(names)
 
 
-def route_class(settings: Settings, known: Credentials) -> type[OperationRoute]:
-    """The class of routes that keep to these settings and let in who has these credentials."""
+def route_class(settings: Settings, known: Credentials, limits: Rates) -> type[OperationRoute]:
+    """The class of routes that keep to these settings, and let in who has these credentials and keeps to these limits."""
 
     class Bound(OperationRoute):
         request_timeout = settings.request_timeout
         max_body_bytes = settings.http.max_body_bytes
         credentials = known
+        rates = limits
 
     return Bound
 
