@@ -305,3 +305,36 @@ class TestCheckConfig:
     def test_a_repr_shows_no_secret(self, monkeypatch):
         set_to(monkeypatch, MONGO__URL=MONGO, AMQP__URL=AMQP)
         assert "hunter" not in repr(Settings())
+
+
+class TestLimits:
+    @pytest.mark.parametrize("text", ["100/second", "5000/hour", "5000 per 2 hours", "1 per day", " 7/ 10 minutes"])
+    def test_are_written_as_the_library_writes_them(self, monkeypatch, text):
+        set_to(monkeypatch, LIMITS__PER_CREDENTIAL=text, LIMITS__PER_RECIPIENT=text)
+        limits = load_settings().limits
+        assert (limits.per_credential, limits.per_recipient) == (text, text)
+
+    @pytest.mark.parametrize("name", ["PER_CREDENTIAL", "PER_RECIPIENT"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "fast",
+            "100",
+            "100/fortnight",
+            "0/second",
+            "-1/second",
+            "1.5/second",
+            "100/second; 5000/hour",
+            "5/2 years",
+            "5/99999999999999999999 days",
+            "1000000001/second",
+        ],
+    )
+    def test_others_are_refused_by_name(self, monkeypatch, name, text):
+        told = refusal(monkeypatch, **{f"LIMITS__{name}": text})
+        assert told.startswith(f"HUB_LIMITS__{name}: must be such as 100/second")
+
+    def test_there_are_none_by_default(self):
+        limits = load_settings().limits
+        assert (limits.per_credential, limits.per_recipient) == (None, None)
