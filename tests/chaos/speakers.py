@@ -231,9 +231,18 @@ class GrpcSpeaker:
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and not told.correlation_id:
                 return Reply(Ending.SILENT)
             return of_reason(told.reason, may_wait=told.retry_after is not None)
-        if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN}:
+        if error.code() in _OF_THE_CONNECTION:
             return Reply(Ending.BROKEN, error.code().name)
         return Reply(Ending.WRONG, f"{error.code().name} without a reason")
+
+
+_OF_THE_CONNECTION = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.UNKNOWN,
+    # What grpc itself says of a stream that is cut while it writes; the hub's own INTERNAL has a reason.
+    grpc.StatusCode.INTERNAL,
+}
 
 
 def _json(answer: httpx2.Response) -> dict[str, Any] | None:
