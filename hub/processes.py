@@ -44,6 +44,9 @@ _UNSENT_BYTES = 64 * 1024
 _UNREAD_MILLISECONDS = 25_000
 """A reader that never reads again is dropped after this, and can't hold up a shutdown."""
 _SOCKET_MESSAGE_BYTES = 256 * 1024
+_KEEP_ALIVE_SECONDS = 75
+"""An idle connection is closed by its client or a proxy (60 s is common) before we do: a request that meets our closing
+gets no answer."""
 _BACKLOG = 2048
 _ACCEPTS_PER_TURN = 64
 """libuv accepts one connection of a listening socket in each turn of the loop: with turns of some milliseconds under load
@@ -249,6 +252,7 @@ async def _http_server(app: Asgi, listener: socket.socket, settings: Settings) -
         ws_ping_interval=20,
         ws_ping_timeout=20,
         backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(settings.drain_timeout.total_seconds()),
     )
     server = _Server(config)
