@@ -15,13 +15,14 @@ from hub.admin.doctor import Options, examine
 from hub.admin.keys import new_key
 from hub.admin.migrate import migrate
 from hub.admin.report import Report
+from hub.broker.connection import check_url as check_amqp_url
 from hub.channels.registry import build_channels, describe
 from hub.dev.capture import Capture
 from hub.domain.errors import HubError, Reason
 from hub.domain.principals import Scope
 from hub.processes import Ports, StartError, run
 from hub.settings import Role, Settings, env_name, own_address, secrets_dir
-from hub.store.client import check_url
+from hub.store.client import check_url as check_mongo_url
 from hub.store.embedded import EmbeddedMongodError
 from hub.store.examination.opening import ExaminationError
 from hub.transports.graphql.export import sdl
@@ -96,17 +97,22 @@ def load_settings(overrides: dict[str, object] | None = None) -> Settings:
         msg = f"HUB_SECRETS_DIR: can't read {error.filename} ({error.strerror})"
         raise ConfigError(msg) from None
     _check_strangers()
-    try:
-        if settings.mongo.url is not None:
-            check_url(settings.mongo.url.get_secret_value())
-    except ValueError as error:
-        msg = f"HUB_MONGO__URL {error}"
-        raise ConfigError(msg) from None
+    _check_url("HUB_MONGO__URL", settings.mongo.url, check_mongo_url)
+    _check_url("HUB_AMQP__URL", settings.amqp.url, check_amqp_url)
     try:
         build_channels(_effective_channels(settings), settings.pipeline.longest_retry_delay)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     return settings
+
+
+def _check_url(name: str, url: SecretStr | None, check: Callable[[str], None]) -> None:
+    try:
+        if url is not None:
+            check(url.get_secret_value())
+    except ValueError as error:
+        msg = f"{name} {error}"
+        raise ConfigError(msg) from None
 
 
 def _effective_channels(settings: Settings) -> dict[str, dict[str, object]]:

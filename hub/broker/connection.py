@@ -7,6 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
@@ -31,6 +32,23 @@ Session = Callable[[AbstractConnection, asyncio.Event], Awaitable[None]]
 
 class BrokerAwayError(Exception):
     """The broker can't be reached or did not answer in time."""
+
+
+def check_url(url: str) -> None:
+    """Raises ValueError with a sentence if the URL is none; without the URL in it."""
+    if not _is_broker(url):
+        msg = "is not a URL such as amqp://user:password@host/vhost (with / @ : # in names and passwords as %2F %40 %3A %23)"
+        raise ValueError(msg)
+
+
+def _is_broker(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"amqp", "amqps"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    # A / or # in a password ends the host too early, and the rest of it becomes the vhost's name.
+    return good and "@" not in parts.path and not parts.fragment
 
 
 @contextmanager

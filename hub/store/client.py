@@ -44,6 +44,8 @@ _WATCHFUL = {"connectTimeoutMS": 3000, "heartbeatFrequencyMS": 2000}
 _SELECTION_SECONDS = 5.0
 """How long a command waits for a primary: with the one that it queues behind, well within a request's deadline."""
 _ID_INDEX = "_id_"
+_NOT_ADMITTED = frozenset({13, 18})
+"""Unauthorized, AuthenticationFailed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,9 @@ def check_url(url: str) -> None:
         options = parse_uri(url, validate=True, warn=False)["options"]
     except (InvalidURI, ConfigurationError, ValueError):
         msg = "is not a MongoDB connection string"
+        raise ValueError(msg) from None
+    except OSError as error:
+        msg = f"names a file that can't be read ({error.strerror})"
         raise ValueError(msg) from None
     if options.get("w", "majority") != "majority" or options.get("journal", True) is not True:
         msg = "must not set w or journal to anything weaker than w=majority and journal=true"
@@ -110,7 +115,7 @@ async def open_store(
     idle: AsyncMongoClient[Row] = AsyncMongoClient(url, appname="hub-live", **common)
     try:
         db = client.get_database(database, write_concern=WriteConcern(w="majority", j=True))
-        with translated():
+        with translated(), _admitted():
             if build_indexes:
                 await settle_ttls(db, rollups)
             await init_beanie(
@@ -120,6 +125,18 @@ async def open_store(
     finally:
         await idle.close()
         await client.close()
+
+
+@contextmanager
+def _admitted() -> Iterator[None]:
+    """Turns what a store says to a stranger into a sentence; its own text is nobody else's."""
+    try:
+        yield
+    except OperationFailure as error:
+        if error.code not in _NOT_ADMITTED:
+            raise
+        msg = f"HUB_MONGO__URL: the store does not let its user in (code {error.code})"
+        raise ValueError(msg) from None
 
 
 def _unless_given(url: str, defaults: dict[str, int]) -> dict[str, int]:

@@ -151,6 +151,8 @@ class Mongod:
             *("--wiredTigerCacheSizeGB", f"{self._cache_gb:g}", "--oplogSize", "64"),
             *("--wiredTigerEngineConfigString", "log=(file_max=8MB,prealloc=false)"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # What takes long it would write down with all that is in it: addresses and contents in a log.
+            *("--slowms", str(2**31 - 1)),
         ]
 
     def _explain(self, what: str) -> str:

@@ -183,3 +183,15 @@ async def test_a_stuck_server_is_killed_after_its_grace(tmp_path: Path) -> None:
     os.kill(server.pid, signal.SIGSTOP)
     await server.stop(grace_seconds=0.5)
     assert _mongods(tmp_path) == []
+
+
+async def test_its_log_holds_nothing_of_what_is_stored(tmp_path: Path) -> None:
+    """mongod would write down whole commands that took long."""
+    async with embedded_mongod(tmp_path) as url, _collection(url) as rows:
+        await rows.insert_one({"title": "a s3cret"})
+        slow = {"title": "a s3cret", "$where": "sleep(300) || true"}
+        assert await rows.find_one(slow)
+        assert (await rows.update_many(slow, {"$set": {"message": "a s3cret"}})).modified_count == 1
+        said = "".join(log.read_text() for log in tmp_path.glob("*.log*"))
+    assert "Waiting for connections" in said
+    assert "s3cret" not in said

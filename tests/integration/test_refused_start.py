@@ -58,3 +58,10 @@ async def test_a_store_that_is_away(tmp_path):
         code, said = await run_with(tmp_path, HUB_MONGO__URL=url, HUB_MONGO__TIMEOUT="1", HUB_DEV__CAPTURE="true")
     assert code == 2
     assert said == "hub: HUB_MONGO__URL: the store can't be reached"
+
+
+async def test_a_store_that_does_not_know_its_user(tmp_path, mongo_url):
+    url = mongo_url.replace("mongodb://", "mongodb://nobody:s3cret@")
+    code, said = await run_with(tmp_path, HUB_MONGO__URL=url, HUB_DEV__CAPTURE="true")
+    assert code == 2
+    assert said == "hub: HUB_MONGO__URL: the store does not let its user in (code 18)"

@@ -170,6 +170,14 @@ class TestRefusals:
             ({"MONGO__TIMEOUT": "0"}, "HUB_MONGO__TIMEOUT: "),
             ({"MONGO__TIMEOUT": "soon"}, "HUB_MONGO__TIMEOUT: "),
             ({"MONGO__URL": "http://x"}, "HUB_MONGO__URL is not a MongoDB connection string"),
+            (
+                {"MONGO__URL": "mongodb://x/?tls=true&tlsCAFile=/s3cret"},
+                "HUB_MONGO__URL names a file that can't be read (No such file or directory)",
+            ),
+            (
+                {"AMQP__URL": "amqp://u:12/s3cret@x/"},
+                "HUB_AMQP__URL is not a URL such as amqp://user:password@host/vhost",
+            ),
             ({"MONGO__URL": "mongodb://x/?w=1"}, "HUB_MONGO__URL must not set w "),
             ({"PIPELINE__LEASE": "-1"}, "HUB_PIPELINE__LEASE: "),
             ({"RETENTION__IDEMPOTENCY_KEYS": "3600"}, "HUB_RETENTION__IDEMPOTENCY_KEYS: "),
