@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import uvloop
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -25,7 +26,9 @@ from hub.settings import Role, Settings, env_name, own_address, secrets_dir
 from hub.store.client import check_url as check_mongo_url
 from hub.store.embedded import EmbeddedMongodError
 from hub.store.examination.opening import ExaminationError
+from hub.transports.graphql.app import check_documents
 from hub.transports.graphql.export import sdl
+from hub.transports.graphql.trusted import manifest_of
 from hub.transports.rest.export import openapi_json
 
 EXIT_FINDINGS = 1
@@ -101,6 +104,7 @@ def load_settings(overrides: dict[str, object] | None = None) -> Settings:
     _check_url("HUB_AMQP__URL", settings.amqp.url, check_amqp_url)
     try:
         build_channels(_effective_channels(settings), settings.pipeline.longest_retry_delay)
+        check_documents(settings)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     return settings
@@ -230,6 +234,16 @@ def _export_schema(options: argparse.Namespace) -> int:
     return 0
 
 
+def _manifest(options: argparse.Namespace) -> int:
+    try:
+        texts = [file.read_text(encoding="utf-8") for file in options.files]
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"a document can't be read: {error}"
+        raise ConfigError(msg) from None
+    sys.stdout.write(manifest_of(texts))
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hub", description="The notification hub.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -257,6 +271,9 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export-schema", help="print a contract: the GraphQL SDL or the OpenAPI document")
     export.add_argument("contract", choices=["graphql", "openapi"])
     export.set_defaults(command=_export_schema)
+    documents = commands.add_parser("manifest", help="print a manifest of documents for HUB_GRAPHQL__TRUSTED_DOCUMENTS")
+    documents.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a GraphQL document, as clients send it")
+    documents.set_defaults(command=_manifest)
     return parser
 
 

@@ -190,7 +190,8 @@ async def _working(hub: Hub, drain: timedelta) -> AsyncIterator[None]:
 async def _serving(hub: Hub, settings: Settings) -> AsyncIterator[Ports]:
     """Serves all three protocols; at the end: not ready, streams ended with a "come back", then the servers."""
     rest = rest_app.build(hub.core, settings, admission=hub.admission)
-    graphql = graphql_app.build(hub.core, settings, page=pages.graphiql(), admission=hub.admission)
+    page = pages.graphiql() if settings.explores else None
+    graphql = graphql_app.build(hub.core, settings, page=page, admission=hub.admission)
     listener = _listen(settings.http.host, settings.http.port, "HUB_HTTP__PORT")
     grpc = await _start_grpc(hub, settings)
     mounted: dict[str, Asgi] = {"/graphql": graphql, **_pages(hub, settings, grpc.port)}
@@ -230,6 +231,7 @@ def _pages(hub: Hub, settings: Settings, grpc_port: int) -> dict[str, Asgi]:
         grpc_host=settings.grpc.host,
         grpc_port=grpc_port,
         grpc_reflection=settings.reflects,
+        graphiql=settings.explores,
         capture=hub.capture is not None,
     )
     served: dict[str, Asgi] = {"/metrics": _metrics(hub), **dict.fromkeys(pages.PATHS, pages.app(about))}

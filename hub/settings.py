@@ -114,9 +114,9 @@ class GraphQLSettings(_Slice):
     introspection: bool | None = None
     """Whether the schema may be asked for; by default where callers need no credentials."""
     graphiql: bool | None = None
-    """Whether a browser is shown GraphiQL; by default where callers need no credentials."""
+    """Whether a browser is shown GraphiQL; by default where callers need no credentials and any document is run."""
     trusted_documents: Path | None = None
-    """A manifest of documents by id, as Relay's compiler writes it. With it nothing else is executed."""
+    """A manifest of documents by id, as Relay's compiler writes it. With it nothing else is executed. See docs/limits.md."""
     max_depth: int = Field(default=15, gt=0)
     """Fields within fields."""
     max_aliases: int = Field(default=30, ge=0)
@@ -399,6 +399,18 @@ class Settings(BaseSettings):
     def reflects(self) -> bool:
         """Whether gRPC callers may ask for the protos: as set, else where callers need no credentials."""
         return not self.auth.demanded if self.grpc.reflection is None else self.grpc.reflection
+
+    @property
+    def introspects(self) -> bool:
+        """Whether GraphQL callers may ask for the schema: as set, else where callers need no credentials."""
+        return not self.auth.demanded if self.graphql.introspection is None else self.graphql.introspection
+
+    @property
+    def explores(self) -> bool:
+        """Whether a browser is shown GraphiQL: as set, else where callers need no credentials and any document is run."""
+        if self.graphql.graphiql is not None:
+            return self.graphql.graphiql
+        return not self.auth.demanded and self.graphql.trusted_documents is None
 
     @property
     def captures(self) -> bool:

@@ -16,6 +16,8 @@ class About:
     """As it listens: the address of one interface, or of all."""
     grpc_port: int
     grpc_reflection: bool
+    graphiql: bool
+    """Whether a browser is shown GraphiQL."""
     capture: bool
     """Whether the outbox page is served."""
 
@@ -25,5 +27,6 @@ class About:
             "version": self.version,
             "channels": list(self.channels),
             "grpc": {"host": self.grpc_host, "port": self.grpc_port, "reflection": self.grpc_reflection},
+            "graphql": {"graphiql": self.graphiql},
             "capture": self.capture,
         }

@@ -53,7 +53,7 @@ class Caller:
     async def use(self, count: int) -> None:
         """So many operations, by turns in each protocol."""
         for number in range(count):
-            await self.drivers[NAMES[number % 3]].list_of_user("nobody")
+            await self.drivers[NAMES[number % 3]].unread_count("nobody")
 
     @property
     def metadata(self) -> list[tuple[str, str]]:

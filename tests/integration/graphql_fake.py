@@ -30,11 +30,14 @@ from hub.domain.principals import Principal, Scope
 from hub.domain.statistics import Bucket, ChannelStatistics, Row, Statistics, StatisticsQuery
 from hub.domain.status import Status
 from hub.domain.users import DeletedUser, UserRecord
-from hub.settings import HttpSettings, Settings
+from hub.settings import GraphQLSettings, HttpSettings, Settings, StreamSettings
 from hub.transports.graphql.app import GraphQLApp, build
 
 MOMENT = datetime(2030, 1, 31, 8, 0, 0, 123000, tzinfo=UTC)
 MAX_BODY_BYTES = 200_000
+PLAIN_HTTP = HttpSettings(max_body_bytes=MAX_BODY_BYTES)
+PLAIN_GRAPHQL = GraphQLSettings()
+PLAIN_STREAMS = StreamSettings()
 PAGE = "<!doctype html><title>A page</title>"
 PAGE_HEADERS = {"Cache-Control": "no-cache", "ETag": '"1"'}
 KEY = "a key of acme"
@@ -345,10 +348,16 @@ class Running:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Running]:
+async def running(
+    *,
+    http: HttpSettings = PLAIN_HTTP,
+    graphql: GraphQLSettings = PLAIN_GRAPHQL,
+    streams: StreamSettings = PLAIN_STREAMS,
+) -> AsyncIterator[Running]:
     core = FakeCore.new()
-    settings = Settings(http=HttpSettings(max_body_bytes=MAX_BODY_BYTES), request_timeout=timedelta(seconds=1))
-    app = build(cast("Core", core), settings, page=lambda _request: HTMLResponse(PAGE, headers=PAGE_HEADERS))
+    settings = Settings(http=http, graphql=graphql, streams=streams, request_timeout=timedelta(seconds=1))
+    page = (lambda _request: HTMLResponse(PAGE, headers=PAGE_HEADERS)) if settings.explores else None
+    app = build(cast("Core", core), settings, page=page)
     config = uvicorn.Config(app, port=0, lifespan="off", log_level="warning", ws_per_message_deflate=False)
     server = uvicorn.Server(config)
     async with asyncio.TaskGroup() as group:

@@ -27,6 +27,7 @@ ABOUT = About(
     grpc_host="127.0.0.1",
     grpc_port=50051,
     grpc_reflection=True,
+    graphiql=True,
     capture=False,
 )
 HTML = ("/", "/docs", "/graphql")
@@ -201,6 +202,7 @@ async def test_about(client: httpx2.AsyncClient):
         "version": "1.2.3",
         "channels": ["email", "in_app"],
         "grpc": {"host": "127.0.0.1", "port": 50051, "reflection": True},
+        "graphql": {"graphiql": True},
         "capture": False,
         "protos": PROTOS,
     }

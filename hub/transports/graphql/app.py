@@ -39,13 +39,24 @@ class GraphQLApp:
 def build(
     core: Core, settings: Settings, *, page: Page | None = None, admission: Admission | None = None
 ) -> GraphQLApp:
-    """The application; nothing is opened or started. `page` is what a browser sees at the endpoint."""
-    documents = Documents()
+    """The application; nothing is opened or started. `page` is what a browser sees at the endpoint.
+
+    ValueError with a sentence for trusted documents that can't be used.
+    """
+    documents = Documents.of(settings)
     schema = build_schema(documents, settings.request_timeout)
+    documents.check_trusted(schema.definition)
     drain = Drain()
     admission = admission or Admission()
     return GraphQLApp(
         HttpEndpoint(schema, documents, core, admission, settings, drain, page),
-        Sockets(schema, documents, core, admission, drain),
+        Sockets(schema, documents, core, admission, settings, drain),
         drain,
     )
+
+
+def check_documents(settings: Settings) -> None:
+    """ValueError with a sentence for trusted documents that can't be used: known before anything is started."""
+    if settings.graphql.trusted_documents is not None:
+        documents = Documents.of(settings)
+        documents.check_trusted(build_schema(documents, settings.request_timeout).definition)

@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import Any
 
 from graphql import (
+    GraphQLError,
     GraphQLField,
     GraphQLList,
     GraphQLObjectType,
@@ -26,6 +27,7 @@ from graphql import (
     is_non_null_type,
 )
 from graphql.execution.collect_fields import FieldDetailsList
+from graphql.execution.executor import Executor as GraphQLCoreExecutor
 from graphql.pyutils import AwaitableOrValue, Path, Undefined
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
@@ -90,6 +92,15 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         if not is_leaf_type(get_nullable_type(field.type)):
             raise _NotPlain
         return _completed(field, list(map(attrgetter(_attribute(field)), items)))
+
+
+class Reticent(Executor):
+    """The same, where the schema may not be asked for: what is wrong with variables is told without names that would do."""
+
+    @classmethod
+    def build(cls, *args: Any, **kwargs: Any) -> list[GraphQLError] | GraphQLCoreExecutor[Any]:
+        """What graphql-core runs an operation with, or what is wrong with its variables."""
+        return super().build(*args, **{**kwargs, "hide_suggestions": True})
 
 
 def _attribute(field: GraphQLField) -> str:

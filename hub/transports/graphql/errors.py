@@ -32,6 +32,7 @@ STATUS: dict[Code, int] = {
 CLOSE_CODE: dict[Code, int] = dict.fromkeys(Code, 4500) | {
     Code.UNAUTHENTICATED: 4401,
     Code.PERMISSION_DENIED: 4403,
+    Code.RESOURCE_EXHAUSTED: 1013,
     Code.UNAVAILABLE: 1013,
 }
 """The code that a socket is closed with where a whole connection is refused."""

@@ -31,11 +31,11 @@ from hub.transports.graphql.errors import (
     graphql_error,
     malformed,
     public,
-    retry_after_seconds,
     status_of,
 )
 from hub.transports.graphql.params import Params, from_body, from_query
-from hub.transports.graphql.rates import count
+from hub.transports.graphql.rates import count, units_of
+from hub.transports.graphql.refusals import refusal
 from hub.transports.graphql.schema import Schema
 from hub.transports.graphql.sse import EventStream
 from hub.transports.graphql.wire import (
@@ -107,8 +107,8 @@ class HttpEndpoint:
         offers = ranked(_accept(request), (JSON_TYPE, GRAPHQL_TYPE, EVENTS_TYPE, HTML_TYPE))
         media = next((offer for offer in offers if offer in {JSON_TYPE, GRAPHQL_TYPE}), JSON_TYPE)
         try:
-            if self._page is not None and _is_visit(request, offers):
-                return self._page(request)
+            if _is_visit(request, offers):
+                return self._shown(request)
             _check_method(request)
             _check_accept(offers)
             async with deadline(self._request_timeout):
@@ -120,15 +120,20 @@ class HttpEndpoint:
                     params = params or await self._params(request, self._max_body_bytes)
                 context = Context.fresh(self._core, principal)
                 return await self._run(request, params, context, media, streams=offers[0] == EVENTS_TYPE)
-        except Refused as refusal:
-            return _refusal(malformed(str(refusal)), media, refusal.status, refusal.headers)
+        except Refused as refused:
+            return refusal(malformed(str(refused)), media, refused.status, refused.headers)
         except HubError as error:
-            return _refusal(error, media, status_of(error))
+            return refusal(error, media, status_of(error))
         except ClientDisconnect:
             raise
         except Exception:
             log.exception("graphql_request_failed")
-            return _refusal(internal(), media, STATUS[Code.INTERNAL])
+            return refusal(internal(), media, STATUS[Code.INTERNAL])
+
+    def _shown(self, request: Request) -> Response:
+        if self._page is None:
+            raise HubError(Reason.NOT_FOUND, f"No page is served here. GraphQL is answered: POST it as {JSON_TYPE}.")
+        return self._page(request)
 
     async def _caller(self, request: Request) -> tuple[Principal, Params | None]:
         """Who calls, known before the body is read; for health alone no credential is needed, which the body must tell.
@@ -154,12 +159,12 @@ class HttpEndpoint:
 
     async def _params(self, request: Request, max_bytes: int) -> Params:
         if request.method == "GET":
-            return from_query(request.query_params)
+            return from_query(request.query_params, self._documents.trusted)
         media, _, parameters = request.headers.get("content-type", "").lower().partition(";")
         charset = parameters.replace(" ", "").replace('"', "").partition("charset=")[2].partition(";")[0]
         if media.strip() != JSON_TYPE or charset not in {"", "utf-8", "utf8"}:
             raise Refused(415, f"The body must be {JSON_TYPE} in UTF-8.", {"Accept-Post": JSON_TYPE})
-        return from_body(await self._body(request, max_bytes))
+        return from_body(await self._body(request, max_bytes), self._documents.trusted)
 
     async def _body(self, request: Request, max_bytes: int) -> bytes:
         """The body, read no further than it may be long."""
@@ -185,7 +190,9 @@ class HttpEndpoint:
             if streams:
                 return await self._stream(params, context)
             return _respond(ExecutionResult(None, [public(error)]), media)
-        await count(self._core.rates, context.principal, document)
+        definition = self._schema.definition
+        units = units_of(self._documents, document, params.variables, params.operation_name, definition)
+        await count(self._core.rates, context.principal, document, units)
         if document.is_ambiguous(params.operation_name):
             return _respond(ExecutionResult(None, [graphql_error(ambiguous())]), media)
         kind = document.operation(params.operation_name)
@@ -231,7 +238,11 @@ def _accept(request: Request) -> str:
 
 def _is_visit(request: Request, offers: list[str]) -> bool:
     """Whether a browser opens the endpoint as a page."""
-    return request.method in {"GET", "HEAD"} and offers[:1] == [HTML_TYPE] and "query" not in request.query_params
+    return (
+        request.method in {"GET", "HEAD"}
+        and offers[:1] == [HTML_TYPE]
+        and not {"query", "documentId"} & set(request.query_params)
+    )
 
 
 def _check_method(request: Request) -> None:
@@ -256,14 +267,3 @@ def _respond(result: ExecutionResult, media: str) -> Response:
     if "data" not in body and media == GRAPHQL_TYPE:
         status = STATUS[Code(body["errors"][0]["extensions"]["code"])]
     return Response(dump_json(body), status, media_type=f"{media}; charset=utf-8")
-
-
-def _refusal(error: HubError, media: str, status: int, headers: dict[str, str] | None = None) -> Response:
-    headers = dict(headers or {})
-    seconds = retry_after_seconds(error)
-    if seconds is not None:
-        headers["Retry-After"] = str(seconds)
-    if error.code is Code.UNAUTHENTICATED:
-        headers["WWW-Authenticate"] = "Bearer"
-    body = dump_json({"errors": [graphql_error(error).formatted]})
-    return Response(body, status, headers, media_type=f"{media}; charset=utf-8")

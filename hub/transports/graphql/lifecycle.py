@@ -37,11 +37,15 @@ class Lifecycle(SchemaExtension):
         yield
 
     def on_validate(self) -> Iterator[None]:
-        """What validation says, from the cache; setting it keeps Strawberry from validating again."""
-        schema = self.execution_context.schema._schema  # noqa: SLF001 - as Strawberry's own ValidationCache does
-        self.execution_context.pre_execution_errors = self._documents.validate(
-            self.execution_context.query or "", schema
-        )
+        """What limits and validation say, from the cache; setting it keeps Strawberry from validating again."""
+        context = self.execution_context
+        schema = context.schema._schema  # noqa: SLF001 - as Strawberry's own ValidationCache does
+        text = context.query or ""
+        refusal = self._documents.refusal(text, context.variables, context.operation_name, schema)
+        if refusal is None:
+            context.pre_execution_errors = self._documents.validate(text, schema)
+        else:
+            context.pre_execution_errors = [GraphQLError(refusal.message, original_error=refusal)]
         yield
 
     async def on_execute(self) -> AsyncIterator[None]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from hub.transports.graphql.batch import BatchMutations
-from hub.transports.graphql.columns import Executor
+from hub.transports.graphql.columns import Executor, Reticent
 from hub.transports.graphql.dead_letters import DeadLetterMutations, DeadLetterQueries
 from hub.transports.graphql.documents import Documents
 from hub.transports.graphql.errors import make_public
@@ -48,6 +48,11 @@ class Subscription(InboxSubscriptions, NotificationSubscriptions):
 class Schema(strawberry.Schema):
     """Strawberry's, with errors as the catalogue has them."""
 
+    @property
+    def definition(self) -> GraphQLSchema:
+        """graphql-core's, for which Strawberry has no public name."""
+        return self._schema
+
     def process_errors(
         self,
         errors: list[GraphQLError],
@@ -65,6 +70,6 @@ def build_schema(documents: Documents, request_timeout: timedelta) -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         extensions=[lambda: Lifecycle(documents, request_timeout)],
-        execution_context_class=Executor,
+        execution_context_class=Executor if documents.limits.introspection else Reticent,
         config=StrawberryConfig(scalar_map=SCALARS),
     )

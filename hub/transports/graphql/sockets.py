@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -32,16 +32,20 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from hub.core.admission import Admission, Place
 from hub.core.app import Core
 from hub.core.standings import ended
+from hub.core.stream_caps import StreamCaps
 from hub.domain.errors import HubError, Reason
 from hub.log import correlated, get_logger
+from hub.settings import Settings
 from hub.transports.graphql.auth import GUEST, principal_of
 from hub.transports.graphql.context import Context
 from hub.transports.graphql.documents import Document, Documents
 from hub.transports.graphql.drain import Drain
-from hub.transports.graphql.errors import CLOSE_CODE, ambiguous, graphql_error
-from hub.transports.graphql.rates import count
+from hub.transports.graphql.errors import CLOSE_CODE, ambiguous, graphql_error, status_of
+from hub.transports.graphql.rates import count, units_of
+from hub.transports.graphql.refusals import refusal
 from hub.transports.graphql.schema import Schema
-from hub.transports.graphql.wire import dump_json, load_json
+from hub.transports.graphql.trusted import text_of
+from hub.transports.graphql.wire import JSON_TYPE, dump_json, load_json
 
 log = get_logger(__name__)
 
@@ -122,24 +126,29 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
         await super().handle_connection_init(message)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
-        refusal = self._refusal(message["payload"]["query"], message["payload"].get("operationName"))
-        if refusal is None or not self.connection_acknowledged or message["id"] in self.operations:
-            await super().handle_subscribe(message)
-            return
-        with correlated(self.websocket.ws.headers.get(CORRELATION_HEADER)):
-            payload = [graphql_error(refusal).formatted]
-        await self.send_message({"id": message["id"], "type": "error", "payload": payload})
+        # What closes the socket goes before what is wrong with the one operation.
+        if self.connection_acknowledged and message["id"] not in self.operations:
+            try:
+                message = self._with_text(message)
+            except HubError as error:
+                with correlated(self.websocket.ws.headers.get(CORRELATION_HEADER)):
+                    payload = [graphql_error(error).formatted]
+                await self.send_message({"id": message["id"], "type": "error", "payload": payload})
+                return
+        await super().handle_subscribe(message)
 
-    def _refusal(self, query: str, operation_name: str | None) -> HubError | None:
+    def _with_text(self, message: SubscribeMessage) -> SubscribeMessage:
+        """The message with its document as a text, whether it was sent or only named. Raises why it can't be run."""
         if len(self.operations) >= OPERATIONS_PER_SOCKET:
-            return HubError(
-                Reason.RATE_LIMITED, f"A socket carries at most {OPERATIONS_PER_SOCKET} operations at once."
-            )
-        try:
-            document = self.view.documents.parse(query)
-        except GraphQLError:
-            return None  # told when the operation runs
-        return ambiguous() if document.is_ambiguous(operation_name) else None
+            text = f"A socket carries at most {OPERATIONS_PER_SOCKET} operations at once."
+            raise HubError(Reason.RATE_LIMITED, text)
+        payload = message["payload"]
+        query = text_of(payload, self.view.documents.trusted)
+        # What can't be parsed is told when the operation runs.
+        with suppress(GraphQLError):
+            if self.view.documents.parse(query).is_ambiguous(payload.get("operationName")):
+                raise ambiguous()
+        return {**message, "payload": {**payload, "query": query}}
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
         # The client's own id stands for the whole socket; without one each operation gets its own.
@@ -160,11 +169,17 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
         """Its place, once it is counted. Raises OVERLOADED and RATE_LIMITED."""
         place = self.view.admission.enter(_bytes_of(operation))
         try:
-            await count(self.context.core.rates, self.context.principal, document)
+            await count(self.context.core.rates, self.context.principal, document, self._units(operation, document))
         except BaseException:
             place.leave()
             raise
         return place
+
+    def _units(self, operation: Operation[Context, None], document: Document | None) -> int:
+        if document is None:
+            return 1
+        view = self.view
+        return units_of(view.documents, document, operation.variables, operation.operation_name, view.definition)
 
     def _document(self, operation: Operation[Context, None]) -> Document | None:
         """None where it can't be parsed, which is told when the operation runs."""
@@ -190,15 +205,29 @@ class Sockets(GraphQL[Context, None]):
     websocket_adapter_class = _Adapter
     graphql_transport_ws_handler_class = _Handler
 
-    def __init__(self, schema: Schema, documents: Documents, core: Core, admission: Admission, drain: Drain) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        documents: Documents,
+        core: Core,
+        admission: Admission,
+        settings: Settings,
+        drain: Drain,
+    ) -> None:
         super().__init__(
             schema,
             graphql_ide=None,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
             connection_init_wait_timeout=INIT_TIMEOUT,
             max_subscriptions_per_connection=None,
+            # A page of the same host may always; who sends no Origin is no browser.
+            allowed_origins=settings.http.allowed_origins,
         )
+        streams = settings.streams
+        self._open = StreamCaps(streams.per_user, streams.in_total, "sockets")
+        self._of_users = StreamCaps(streams.per_user, streams.in_total, "sockets")
         self.documents = documents
+        self.definition = schema.definition
         self.admission = admission
         self.drain = drain
         self._core = core
@@ -208,8 +237,12 @@ class Sockets(GraphQL[Context, None]):
         socket = WebSocket(scope, receive=receive, send=send)
         with correlated(socket.headers.get(CORRELATION_HEADER)):
             try:
-                await self.run(socket)
+                # Before it is accepted: a socket that does nothing holds memory too.
+                with self._open.hold(GUEST):
+                    await self.run(socket)
             except HubError as error:
+                if socket.application_state is WebSocketState.CONNECTING:
+                    await socket.send_denial_response(refusal(error, JSON_TYPE, status_of(error)))
                 await _close(socket, CLOSE_CODE[error.code], error.message)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
@@ -222,8 +255,8 @@ class Sockets(GraphQL[Context, None]):
         return Context.fresh(self._core, await principal_of(self._core.credentials, socket, init))
 
     def standing(self, context: Context, on_end: Callable[[], None]) -> AbstractContextManager[None]:
-        """Calls `on_end` when the credential ends that opened a socket."""
-        return self._core.standings.while_standing(context.principal, on_end)
+        """Calls `on_end` when the credential ends that opened a socket. Raises TOO_MANY_STREAMS, which closes it."""
+        return self._of_users.standing(context.principal, self._core.standings)(on_end)
 
     def decode_json(self, data: str | bytes) -> object:
         """Raises JSONDecodeError for whatever can't be read, so that the socket is closed with 4400."""
@@ -251,10 +284,17 @@ def _fault_of(message: Any) -> str | None:
     if message["type"] != "subscribe":
         return None
     payload = message.get("payload")
-    if not isinstance(payload, dict) or not isinstance(payload.get("query"), str) or not payload["query"]:
-        return "The payload must be an object with a query"
+    if not isinstance(payload, dict) or not _names_a_document(payload):
+        return "The payload must be an object with a query or a documentId"
     if not isinstance(payload.get("operationName"), str | None):
         return "The operationName must be a text or null"
     if not all(isinstance(payload.get(name), dict | None) for name in ("variables", "extensions")):
         return "The variables and extensions must be objects or null"
     return None
+
+
+def _names_a_document(payload: dict[str, Any]) -> bool:
+    query, extensions = payload.get("query"), payload.get("extensions")
+    if not isinstance(query, str | None):
+        return False
+    return bool(query) or "documentId" in payload or (isinstance(extensions, dict) and "persistedQuery" in extensions)
