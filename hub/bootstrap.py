@@ -29,6 +29,7 @@ from hub.core.lists import Lists
 from hub.core.notifications import Notifications
 from hub.core.ports import AllRead, Announcer, Change, Observer
 from hub.core.rates import Limiter, Rates, StoreClock
+from hub.core.receipts import Receipts
 from hub.core.standings import Standings
 from hub.core.statistics import StatisticsService
 from hub.core.stream_caps import StreamCaps
@@ -343,6 +344,7 @@ def _core(
         ),
         inbox=Inbox(stores.inbox, lists, announcer, feed, standings, caps),
         dead_letters=DeadLetters(stores.dead_letters, lists, announcer, relay, audit),
+        receipts=Receipts(stores.notifications, channels, announcer),
         users=Users(stores.users, channels, announcer, audit),
         statistics=StatisticsService(stores.statistics),
         health=HealthService(stores.heartbeats, list(channels), needs_broker=settings.amqp.url is not None),

@@ -11,13 +11,16 @@ from datetime import timedelta
 import aiosmtplib
 import stamina
 
+from hub.channels.email_receipts import EmailReceipts
 from hub.channels.email_settings import EmailSettings, Security
 from hub.channels.mail import canonical_address, compose
 from hub.channels.settings import EARLIER
 from hub.channels.smtp import Mail, Pool, Progress, RefusedError, Stage, StaleError
+from hub.channels.standard_webhooks import key_of
 from hub.domain.channels import Message
 from hub.domain.errors import Violation
 from hub.domain.notifications import Fault, NewNotification, Outcome, OutcomeKind
+from hub.domain.receipts import ReceiptReader
 
 PROVIDER = "smtp"
 _STALE_RETRIES = 3
@@ -43,6 +46,8 @@ class EmailChannel:
         self.send_timeout = settings.send_timeout
         self.concurrency = settings.concurrency
         self._settings = settings
+        secret = settings.receipt_secret
+        self.receipts: ReceiptReader | None = None if secret is None else EmailReceipts(key_of(secret))
         self._pool = Pool(settings, _tls_context(settings))
 
     def check_address(self, address: str) -> str:

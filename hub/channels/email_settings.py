@@ -10,6 +10,7 @@ from pydantic import Field, FilePath, SecretStr, field_validator, model_validato
 
 from hub.channels.mail import canonical_address, one_line
 from hub.channels.settings import LOOPBACK, ChannelSettings
+from hub.channels.standard_webhooks import key_of
 from hub.settings import Seconds
 
 
@@ -46,6 +47,9 @@ class EmailSettings(ChannelSettings):
     """Address the mail comes from, in the envelope and in `From`; its domain is also that of the Message-IDs."""
     sender_name: Annotated[str, Field(max_length=128)] = ""
     """Name shown beside it."""
+    receipt_secret: SecretStr | None = None
+    """Signs the receipts sent to this hub's `POST /receipts/email`: `whsec_` and the base64 of 24 to 64 random bytes.
+    Without it none are taken."""
     hello_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:\[\]-]{1,253}$")] | None = None
     """Name given in EHLO; by default this machine's host name."""
     connect_timeout: Seconds = timedelta(seconds=10)
@@ -63,6 +67,13 @@ class EmailSettings(ChannelSettings):
     @classmethod
     def _check_sender(cls, address: str) -> str:
         return canonical_address(address)
+
+    @field_validator("receipt_secret")
+    @classmethod
+    def _check_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            key_of(secret)
+        return secret
 
     @field_validator("sender_name")
     @classmethod

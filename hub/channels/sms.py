@@ -16,11 +16,13 @@ import stamina
 
 from hub.channels.segments import count_segments
 from hub.channels.settings import EARLIER
+from hub.channels.sms_receipts import SmsReceipts
 from hub.channels.sms_settings import SmsSettings
 from hub.channels.waits import retry_after
 from hub.domain.channels import Message
 from hub.domain.errors import Violation
 from hub.domain.notifications import Fault, NewNotification, Outcome, OutcomeKind
+from hub.domain.receipts import ReceiptReader
 
 PROVIDER = "twilio"
 MOST_SEGMENTS = 10
@@ -68,8 +70,11 @@ class SmsChannel:
         self.send_timeout = settings.send_timeout
         self.concurrency = settings.concurrency
         self._settings = settings
+        token = settings.auth_token.get_secret_value()
+        self._receipts = None if settings.receipt_url is None else SmsReceipts(settings.receipt_url, token)
+        self.receipts: ReceiptReader | None = self._receipts
         self._client = httpx2.AsyncClient(
-            auth=httpx2.BasicAuth(settings.account_sid, settings.auth_token.get_secret_value()),
+            auth=httpx2.BasicAuth(settings.account_sid, token),
             headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "notification-hub"},
             timeout=httpx2.Timeout(
                 settings.send_timeout.total_seconds(), connect=settings.connect_timeout.total_seconds()
@@ -138,6 +143,8 @@ class SmsChannel:
 
     async def _post_once(self, message: Message, progress: _Progress) -> bytes:
         form = {"To": message.address, "From": self._settings.sender, "Body": message.text}
+        if self._receipts is not None:
+            form["StatusCallback"] = self._receipts.callback_url(message.id, message.attempt)
         # Where a provider knows this header a repeat is no second message; Twilio's own ignores it.
         correlation_id = _UNPRINTABLE.sub("", message.correlation_id)
         headers = {"Idempotency-Key": str(message.id), "X-Correlation-Id": correlation_id}

@@ -9,9 +9,6 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
 import re
 import ssl
@@ -24,6 +21,7 @@ from typing import Any
 import httpcore2
 
 from hub.channels.settings import EARLIER
+from hub.channels.standard_webhooks import signature
 from hub.channels.waits import retry_after
 from hub.channels.webhook_guard import (
     GuardedNetwork,
@@ -169,12 +167,6 @@ def payload(message: Message) -> bytes:
     data = {"id": str(message.id), "user_id": message.user_id, "title": message.title, "message": message.text}
     event = {"type": "notification", "timestamp": format_time(time_of(message.id)), "data": data}
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
-
-
-def signature(key: bytes, identifier: str, timestamp: str, body: bytes) -> str:
-    """One signature of a webhook, scheme `v1`: HMAC-SHA256 over id, timestamp and body."""
-    digest = hmac.digest(key, f"{identifier}.{timestamp}.".encode() + body, hashlib.sha256)
-    return f"v1,{base64.b64encode(digest).decode()}"
 
 
 def _headers(message: Message, body: bytes, keys: Iterable[bytes]) -> dict[str, str]:

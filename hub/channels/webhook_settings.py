@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from datetime import timedelta
@@ -12,12 +11,11 @@ from typing import Annotated
 from pydantic import Field, FilePath, SecretStr, field_validator
 
 from hub.channels.settings import ChannelSettings
+from hub.channels.standard_webhooks import key_of
 from hub.channels.webhook_guard import parse_url
 from hub.settings import Seconds
 
 ANY_TENANT = "*"
-_PREFIX = "whsec_"
-_KEY_BYTES = (24, 64)
 _EXAMPLE = '{"default": ["whsec_…"]}'
 
 
@@ -64,7 +62,7 @@ class WebhookSettings(ChannelSettings):
             if len(given) not in {1, 2}:
                 raise ValueError("must have one secret for each tenant, or two while they are rotated")
             for secret in given:
-                _key(secret)
+                key_of(secret)
         return secrets
 
     @field_validator("deliver_to")
@@ -84,16 +82,4 @@ class WebhookSettings(ChannelSettings):
     @property
     def keys(self) -> dict[str, tuple[bytes, ...]]:
         """The keys to sign with, by tenant."""
-        return {tenant: tuple(_key(secret) for secret in given) for tenant, given in self.secrets.items()}
-
-
-def _key(secret: SecretStr) -> bytes:
-    """The bytes of a secret as Standard Webhooks writes it; ValueError with a sentence that doesn't quote it."""
-    text = secret.get_secret_value()
-    try:
-        key = base64.b64decode(text.removeprefix(_PREFIX), validate=True) if text.startswith(_PREFIX) else b""
-    except ValueError:
-        key = b""
-    if not _KEY_BYTES[0] <= len(key) <= _KEY_BYTES[1]:
-        raise ValueError("must have secrets made of whsec_ and the base64 of 24 to 64 bytes")
-    return key
+        return {tenant: tuple(key_of(secret) for secret in given) for tenant, given in self.secrets.items()}

@@ -14,6 +14,7 @@ CORRELATION_ID = "x-correlation-id"
 _DETAILS = "grpc-status-details-bin"
 _BROKEN = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED})
 """What grpc makes of a connection that breaks at an awkward moment; from the hub these come with a reason."""
+_NOTHING_DONE = frozenset({"OVERLOADED", "NOT_SETTLED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class HubClientError(Exception):
     @property
     def unknown(self) -> bool:
         """Whether the hub may have done all the same what was asked."""
-        return self.code in {"UNAVAILABLE", "DEADLINE_EXCEEDED"} and self.reason != "OVERLOADED"
+        return self.code in {"UNAVAILABLE", "DEADLINE_EXCEEDED"} and self.reason not in _NOTHING_DONE
 
 
 def client_error(error: grpc.aio.AioRpcError, correlation_id: str = "") -> HubClientError:

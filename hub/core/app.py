@@ -13,6 +13,7 @@ from hub.core.inbox import Inbox
 from hub.core.keys import Keys
 from hub.core.notifications import Notifications
 from hub.core.rates import Rates
+from hub.core.receipts import Receipts
 from hub.core.standings import Standings
 from hub.core.statistics import StatisticsService
 from hub.core.user_tokens import UserTokens
@@ -26,6 +27,7 @@ class Core:
     notifications: Notifications
     inbox: Inbox
     dead_letters: DeadLetters
+    receipts: Receipts
     users: Users
     statistics: StatisticsService
     health: HealthService

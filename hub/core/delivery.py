@@ -138,6 +138,7 @@ class Delivery:
             text=notification.message,
             html=notification.html,
             correlation_id=notification.correlation_id,
+            attempt=claim.budget.number,
         )
 
     async def _send(self, channel: Channel, message: Message) -> Outcome:

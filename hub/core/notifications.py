@@ -45,7 +45,7 @@ class NewItem:
 
 
 MOST_ITEMS = 1000
-_LOOK_AGAIN_SECONDS = 0.01
+LOOK_AGAIN_SECONDS = 0.01
 """A majority may be a moment behind what the compare-and-set met."""
 
 REPORTED: dict[Status, Fault] = {
@@ -178,7 +178,7 @@ class Notifications:
             if current.status not in allowed:
                 raise _illegal(current, target)
             # It may be done by now: somebody moved it between the two looks.
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def delete(self, principal: Principal, notification_id: str) -> None:
         """Deletes it for good, whatever its status; what waits is never sent. NOT_FOUND the second time."""
@@ -228,7 +228,7 @@ class Notifications:
             if (current.read_at is not None) is read:
                 return current
             # Delivered between the two looks: it can be marked by now.
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     def _tell(self, changed: Notification) -> None:
         self._announcer.announce([Change(changed.tenant, changed.user_id, changed.id)])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from hub.domain.errors import Violation
 from hub.domain.notifications import NewNotification, Outcome
+from hub.domain.receipts import ReceiptReader
 from hub.domain.retry import RetryPolicy
 
 
@@ -26,6 +27,8 @@ class Message:
     text: str
     html: str | None
     correlation_id: str
+    attempt: int = 1
+    """The number of this attempt."""
 
 
 class Channel(Protocol):
@@ -59,3 +62,11 @@ class Channel(Protocol):
     async def aclose(self) -> None:
         """Closes connections; no `send` is under way any more."""
         ...
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """What a channel may be besides: one whose provider reports later what became of messages."""
+
+    receipts: ReceiptReader | None
+    """None where that is not set up."""

@@ -74,6 +74,8 @@ class NotificationDocument(Document):
     """All attempts ever; `attempts` keeps the last hundred."""
     budget: BudgetField
     claim: ClaimField | None = None
+    overtaken: ClaimField | None = None
+    """The claim of a worker that was still sending when a receipt told what became of it: its attempt is yet to come."""
     recorded_by: UUID | None = None
     """Stamp of the record written last: tells a repeated record from a lost lease."""
     due: datetime | None = None

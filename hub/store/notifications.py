@@ -15,7 +15,7 @@ from hub.domain.status import READABLE, Status
 from hub.store.client import Rows, translated, unreachable, with_majority
 from hub.store.documents import NotificationDocument
 from hub.store.mapping import Row, to_entity, to_new_row
-from hub.store.updates import NOW, REMOVE, UNREAD_UNTIL, changed, into, replayed, tombstone
+from hub.store.updates import NOW, REMOVE, UNREAD_UNTIL, changed, claimed, replayed, tombstone
 
 VISIBLE: Row = {"deleted_at": None}
 _DUPLICATE_KEY = 11000
@@ -62,6 +62,12 @@ class NotificationStore:
             row = await rows.find_one(query)
         return None if row is None else to_entity(row)
 
+    async def find(self, notification_id: UUID) -> Notification | None:
+        """The notification of whichever tenant, as a majority has it; for those who know no tenants: providers."""
+        with translated():
+            row = await with_majority(self._rows).find_one({"_id": notification_id} | VISIBLE)
+        return None if row is None else to_entity(row)
+
     async def get_many(self, tenant: str, notification_ids: Sequence[UUID]) -> list[Notification]:
         """Those that exist, in no particular order."""
         query: Row = {"_id": {"$in": list(notification_ids)}, "tenant": tenant} | VISIBLE
@@ -69,13 +75,20 @@ class NotificationStore:
             return [to_entity(row) async for row in self._rows.find(query)]
 
     async def change_status(
-        self, current: Notification, target: Status, allowed: Sequence[Status], reason: Fault | None
+        self,
+        current: Notification,
+        target: Status,
+        allowed: Sequence[Status],
+        reason: Fault | None,
+        *,
+        only_this_version: bool = False,
     ) -> Notification | None:
-        """Compare-and-set by a caller's claim; None if the present status is none of `allowed`."""
+        """Compare-and-set by a caller's claim; None if the present status is none of `allowed`, or the version another."""
         retention = self._periods.settled_retention
         replay = target is Status.PENDING
-        fields = replayed(self._periods.handover_grace) if replay else into(target, reason, retention)
-        return await self._change(current, {"status": {"$in": [status.value for status in allowed]}}, fields)
+        fields = replayed(self._periods.handover_grace) if replay else claimed(target, reason, retention)
+        guard: Row = {"status": {"$in": [status.value for status in allowed]}}
+        return await self._change(current, guard | ({"version": current.version} if only_this_version else {}), fields)
 
     async def mark(self, current: Notification, *, read: bool) -> Notification | None:
         """Sets or takes away `read_at`; None if that changes nothing or may not be."""

@@ -64,6 +64,12 @@ def into(status: Status, reason: Fault | None, retention: timedelta) -> Row:
     return fields
 
 
+def claimed(status: Status, reason: Fault | None, retention: timedelta) -> Row:
+    """What becoming `status` by somebody's word sets. A worker that is still sending may note its attempt later."""
+    still_sending = {"$cond": [{"$eq": ["$status", Status.SENDING.value]}, "$claim", "$overtaken"]}
+    return into(status, reason, retention) | {"overtaken": still_sending}
+
+
 def _delivered() -> Row:
     in_app = {"$eq": ["$type", "in_app"]}
     return {
@@ -84,6 +90,7 @@ def replayed(grace: timedelta) -> Row:
         "status_reason": None,
         "budget": {"started_at": None, "counted": 0, "earlier": "$attempt_count"},
         "next_attempt_at": NOW,
+        "overtaken": REMOVE,
         "sent_at": None,
         "delivered_at": None,
         "purge_at": REMOVE,
@@ -106,6 +113,7 @@ def tombstone(retention: timedelta) -> Row:
         "metadata": literal({}),
         "attempts": [],
         "claim": REMOVE,
+        "overtaken": REMOVE,
         "due": REMOVE,
         "inbox_at": REMOVE,
         "unread_until": REMOVE,

@@ -19,7 +19,7 @@ from hub.store.client import Rows, refusals, translated
 from hub.store.documents import NotificationDocument
 from hub.store.mapping import Row, attempt_row, to_entity
 from hub.store.notifications import Periods
-from hub.store.updates import NOW, after, changed, earlier_of, into, literal
+from hub.store.updates import NOW, REMOVE, after, changed, earlier_of, into, literal
 
 log = get_logger(__name__)
 
@@ -105,7 +105,7 @@ class WorkStore:
     async def record_many(self, records: Sequence[Record]) -> list[bool | Exception]:
         """Writes what became of claims; False where the lease was lost and somebody else has written since.
 
-        Repeating a record that was written is harmless and answers True. One that the server refused has an error of its
+        Where a receipt was faster its status stays, and the attempt alone is noted, which is True as well. Repeating a record that was written is harmless and answers True. One that the server refused has an error of its
         own: STORE_UNREACHABLE if the next try may end better, RefusedWriteError if not.
         """
         writes = [UpdateOne(_fence(record.claim), self._outcome(record)) for record in records]
@@ -118,7 +118,27 @@ class WorkStore:
         except BulkWriteError as error:
             refused = refusals(error)
         written = await self._written(records)
+        written |= await self._note_overtaken([record for record in records if record.stamp not in written])
         return [record.stamp in written or refused.get(index, False) for index, record in enumerate(records)]
+
+    async def _note_overtaken(self, records: Sequence[Record]) -> set[UUID]:
+        """Notes the attempts of claims whose notification was moved on by a receipt; the stamps of those noted."""
+        writes = [
+            UpdateOne(_overtaken(record.claim), changed(_attempted(record.attempt) | _noted(record)))
+            for record in records
+            if record.attempt is not None
+        ]
+        if not writes:
+            return set()
+        try:
+            with translated():
+                result = await self._rows.bulk_write(writes, ordered=False)
+                if not result.matched_count:
+                    return set()
+        except BulkWriteError as error:
+            # What became of the notification is on record all the same.
+            log.warning("attempt_refused", error=named(error))
+        return await self._written(records)
 
     async def _written(self, records: Sequence[Record]) -> set[UUID]:
         """The stamps that are in the store."""
@@ -169,6 +189,14 @@ def to_claim(row: Row) -> Claim:
     used = row["budget"]
     budget = Budget(row["attempt_count"] + 1, used.get("counted", 0), used["started_at"], used.get("earlier", 0))
     return Claim(to_entity(row), row["claim"]["token"], budget, row["claim"]["started_at"])
+
+
+def _noted(record: Record) -> Row:
+    return {"recorded_by": record.stamp, "overtaken": REMOVE}
+
+
+def _overtaken(claim: Claim) -> Row:
+    return {"_id": claim.notification.id, "overtaken.token": claim.token}
 
 
 def _fence(claim: Claim) -> Row:

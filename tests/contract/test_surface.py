@@ -50,7 +50,8 @@ MORE = {
     ("markUnread", "Mutation.markUnread"),
     ("updateNotificationStatus", "Mutation.updateNotificationStatus"),
 }
-PROBES = {"livez", "readyz"}
+# For whoever runs the process, and for providers: neither calls by another protocol.
+ONLY_REST = {"livez", "readyz", "takeReceipt"}
 # What GraphQL has besides: Relay's look-up, the user that lists hang on, and the other fields of count and record.
 ONLY_GRAPHQL = {
     "Query.node",
@@ -85,7 +86,7 @@ def rest_operations() -> dict[str, dict[str, Any]]:
         operation["operationId"]: operation
         for path in openapi()["paths"].values()
         for operation in path.values()
-        if operation["operationId"] not in PROBES
+        if operation["operationId"] not in ONLY_REST
     }
 
 

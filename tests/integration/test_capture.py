@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from hub.channels.registry import build_channels
-from hub.channels.webhook import signature
+from hub.channels.standard_webhooks import signature
 from hub.dev.capture import Capture, capture
 from hub.dev.outbox import routes
 from hub.dev.smtp_sink import read_mail

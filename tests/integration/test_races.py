@@ -14,13 +14,15 @@ from pymongo import AsyncMongoClient
 from hub.core.addresses import Addresses
 from hub.core.delivery import Clocks, Delivery
 from hub.domain.errors import HubError, Reason
-from hub.domain.notifications import Fault, Notification
+from hub.domain.notifications import Attempt, Fault, Notification, OutcomeKind
+from hub.domain.retry import Decision
 from hub.domain.status import Status
 from hub.domain.times import now
 from hub.store.notifications import NotificationStore
 from hub.store.users import UserStore
 from hub.store.work import Record, WorkStore
 from tests.assembly import ME, TEMPORARY, Assembly, ScriptedChannel, Timing, assembled
+from tests.waiting import until
 
 Meanwhile = Callable[[], Awaitable[object]]
 
@@ -36,9 +38,9 @@ class Interrupted(NotificationStore):
         return await self._then(await super().mark(current, read=read))
 
     async def change_status(
-        self, current: Notification, target: Status, allowed: Any, reason: Fault | None
+        self, current: Notification, target: Status, allowed: Any, reason: Fault | None, **more: Any
     ) -> Notification | None:
-        return await self._then(await super().change_status(current, target, allowed, reason))
+        return await self._then(await super().change_status(current, target, allowed, reason, **more))
 
     async def _then(self, changed: Notification | None) -> Notification | None:
         if changed is None and self.meanwhile:
@@ -128,3 +130,69 @@ async def test_while_an_outcome_cannot_be_recorded_nothing_more_is_sent(hub: Ass
     await asyncio.gather(*delivering)
     assert [message.id for message in sent] == [first.id, second.id]
     assert (await hub.get(second)).status is Status.DELIVERED
+
+
+class TestClaimedWhileItIsBeingSent:
+    """A receipt may be faster than the worker's own record of the attempt it is about."""
+
+    @pytest.mark.parametrize("claimed", [Status.DELIVERED, Status.FAILED])
+    async def test_the_claim_stands_and_the_attempt_is_on_record(self, hub: Assembly, claimed: Status) -> None:
+        notification, delivering = await _sending(hub)
+        await hub.notifications.update_status(ME, str(notification.id), claimed)
+        hub.channels["in_app"].gate.set()
+        await delivering
+        found = await hub.get(notification)
+        assert (found.status, [attempt.outcome for attempt in found.attempts]) == (claimed, ["delivered"])
+        # Pending, sending, claimed, and the attempt: each a version that callers could see, and are told of.
+        assert (found.version, hub.announcements.of(notification.id)) == (4, 3)
+        row = await hub.row(notification)
+        assert (row["attempt_count"], row["budget"]["counted"]) == (1, 1)
+        assert not {"claim", "overtaken", "due"} & row.keys()
+
+    async def test_a_bounce_after_it_still_finds_the_attempt_on_record(self, hub: Assembly) -> None:
+        notification, delivering = await _sending(hub)
+        for claimed in (Status.DELIVERED, Status.FAILED):
+            await hub.notifications.update_status(ME, str(notification.id), claimed)
+        hub.channels["in_app"].gate.set()
+        await delivering
+        found = await hub.get(notification)
+        assert (found.status, len(found.attempts)) == (Status.FAILED, 1)
+
+    async def test_its_record_repeated_is_harmless(self, hub: Assembly) -> None:
+        notification = await hub.created()
+        claim = (await hub.work.claim_many([notification.id]))[0]
+        assert claim is not None
+        await hub.notifications.update_status(ME, str(notification.id), Status.DELIVERED)
+        attempt = Attempt(1, "script", "p-1", now(), now(), OutcomeKind.TEMPORARY, None)
+        record = Record(claim, Decision(Status.RETRYING, next_attempt_at=now()), attempt)
+        assert [await hub.work.record_many([record]) for _ in range(2)] == [[True], [True]]
+        found = await hub.get(notification)
+        assert (found.status, found.next_attempt_at, len(found.attempts)) == (Status.DELIVERED, None, 1)
+
+    async def test_replayed_meanwhile_the_old_attempt_is_nobodys(self, hub: Assembly) -> None:
+        notification, delivering = await _sending(hub)
+        for claimed in (Status.FAILED, Status.PENDING):
+            await hub.notifications.update_status(ME, str(notification.id), claimed)
+        hub.channels["in_app"].gate.set()
+        await delivering
+        found = await hub.get(notification)
+        assert (found.status, found.attempts) == (Status.PENDING, ())
+
+    async def test_deleted_meanwhile_nothing_comes_back(self, hub: Assembly) -> None:
+        notification, delivering = await _sending(hub)
+        await hub.notifications.update_status(ME, str(notification.id), Status.DELIVERED)
+        await hub.notifications.delete(ME, str(notification.id))
+        hub.channels["in_app"].gate.set()
+        await delivering
+        row = await hub.row(notification)
+        assert (row["attempts"], row.keys() & {"claim", "overtaken"}) == ([], set())
+
+
+async def _sending(hub: Assembly) -> tuple[Notification, asyncio.Task[None]]:
+    """A notification that its channel is busy with until the gate opens."""
+    hub.channels["in_app"].gate.clear()
+    notification = await hub.created()
+    delivering = hub.group.create_task(hub.delivery.deliver(notification.id))
+    await hub.comes_to(notification, Status.SENDING)
+    await until(lambda: bool(hub.channels["in_app"].begun))
+    return notification, delivering

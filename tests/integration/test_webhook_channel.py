@@ -21,7 +21,8 @@ import httpcore2
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from hub.channels.webhook import WebhookChannel, payload, signature
+from hub.channels.standard_webhooks import signature
+from hub.channels.webhook import WebhookChannel, payload
 from hub.channels.webhook_guard import Resolve, SystemResolver
 from hub.channels.webhook_settings import WebhookSettings
 from hub.domain.channels import Message

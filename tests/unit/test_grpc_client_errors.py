@@ -28,7 +28,13 @@ def from_hub(reason: Reason, retry_after: timedelta | None = None) -> AioRpcErro
 def test_what_passes_by_itself(reason: Reason) -> None:
     error = client_error(from_hub(reason))
     assert (error.reason, error.message) == (reason, "Why.")
-    retried = {Reason.RATE_LIMITED, Reason.STORE_UNREACHABLE, Reason.OVERLOADED, Reason.DEADLINE_EXCEEDED}
+    retried = {
+        Reason.RATE_LIMITED,
+        Reason.STORE_UNREACHABLE,
+        Reason.OVERLOADED,
+        Reason.NOT_SETTLED,
+        Reason.DEADLINE_EXCEEDED,
+    }
     assert error.passing == (reason in retried)
     assert error.unknown == (reason in {Reason.STORE_UNREACHABLE, Reason.DEADLINE_EXCEEDED})
 

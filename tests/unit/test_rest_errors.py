@@ -25,6 +25,7 @@ CONTRACT = {
     Reason.TOO_LARGE: 413,
     Reason.STORE_UNREACHABLE: 503,
     Reason.OVERLOADED: 503,
+    Reason.NOT_SETTLED: 503,
     Reason.DEADLINE_EXCEEDED: 504,
     Reason.INTERNAL: 500,
 }

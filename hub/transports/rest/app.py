@@ -18,6 +18,7 @@ from hub.transports.rest.inbox import InboxRoutes
 from hub.transports.rest.middleware import Admitted, Correlation, HeadAsGet
 from hub.transports.rest.notifications import NotificationRoutes
 from hub.transports.rest.probes import PATHS, ProbeRoutes
+from hub.transports.rest.receipts import ReceiptRoutes
 from hub.transports.rest.requests import route_class
 from hub.transports.rest.statistics import StatisticsRoutes
 from hub.transports.rest.streams import Streams
@@ -58,6 +59,7 @@ def build(
     UserRoutes(core).add_to(app.router)
     StatisticsRoutes(core).add_to(app.router)
     HealthRoutes(core).add_to(app.router)
+    ReceiptRoutes(core).add_to(app.router)
     ProbeRoutes(core, streams).add_to(app.router)
     errors.install(app)
     app.add_middleware(HeadAsGet)

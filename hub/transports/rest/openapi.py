@@ -42,6 +42,7 @@ TAGS = [
     {"name": "dead-letters", "description": "What was given up: failed notifications, until replayed or purged."},
     {"name": "users", "description": "Where a person can be reached, and forgetting them."},
     {"name": "statistics", "description": "How much was sent, how much failed, how long it took."},
+    {"name": "receipts", "description": "What providers report later of messages they took over."},
     {"name": "health", "description": "How every process, component and channel does."},
     {"name": "probes", "description": "For whatever runs the process."},
 ]

@@ -171,7 +171,7 @@ class _Decoded(Request):
 
 
 async def _with_json(request: Request, limit: int, *, needed: bool) -> Request:
-    raw = await _read(request, limit)
+    raw = await read_body(request, limit)
     if not raw:
         if needed:
             raise malformed("The body is empty; a JSON object is expected.")
@@ -180,7 +180,7 @@ async def _with_json(request: Request, limit: int, *, needed: bool) -> Request:
     return _Decoded(request, raw, decode_json(raw))
 
 
-async def _read(request: Request, limit: int) -> bytes:
+async def read_body(request: Request, limit: int) -> bytes:
     """The whole body; stops as soon as it is beyond the limit, also where its length was not declared."""
     body = bytearray()
     async for chunk in request.stream():
