@@ -385,7 +385,9 @@ async def assembled(
 
 
 def _rates(per_recipient: Rate | None) -> Rates:
-    return Rates() if per_recipient is None else Rates(None, Limiter(per_recipient, RateStore(), StoreClock()))
+    if per_recipient is None:
+        return Rates()
+    return Rates(None, Limiter(per_recipient, RateStore(), StoreClock(), patience=timedelta(seconds=30)))
 
 
 @asynccontextmanager

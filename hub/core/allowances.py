@@ -41,7 +41,7 @@ class Allowance:
 
     @property
     def left(self) -> int:
-        """What may be had in this window at most."""
+        """What may be had in this window at most. Never more than the amount without what this process has used."""
         known = self.rate.amount - self.used if self.pool is None else self.held + self.pool - self.unpaid
         return max(0, known)
 
@@ -54,15 +54,15 @@ class Allowance:
         """Uses what is free; False if that is too little, and then nothing is used."""
         if units > self.free:
             return False
-        self._use(units)
+        self.use(units)
         return True
 
-    def take_alone(self, units: int) -> bool:
-        """Uses units by the process's own count, as if there were no other one."""
-        if self.used + units > self.rate.amount:
-            return False
-        self._use(units)
-        return True
+    def use(self, units: int) -> None:
+        """Uses units whatever is free, which may be owed then."""
+        self.used += units
+        leased = min(units, self.held)
+        self.held -= leased
+        self.unpaid += units - leased
 
     def give_back(self, units: int) -> None:
         """Units that were used turn out not to have been needed."""
@@ -81,10 +81,6 @@ class Allowance:
         self.unpaid -= paid
         self.held += granted
         self.pool = pool
-        # What was used on credit meanwhile is paid from what came.
-        owed = min(self.held, self.unpaid)
-        self.held -= owed
-        self.unpaid -= owed
 
     @property
     def lock(self) -> asyncio.Lock:
@@ -92,9 +88,3 @@ class Allowance:
         if self._lock is None:
             self._lock = asyncio.Lock()
         return self._lock
-
-    def _use(self, units: int) -> None:
-        self.used += units
-        leased = min(units, self.held)
-        self.held -= leased
-        self.unpaid += units - leased

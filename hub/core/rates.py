@@ -26,9 +26,9 @@ from hub.log import get_logger
 log = get_logger(__name__)
 
 MOST_SUBJECTS = 20_000
-"""Allowances that a process remembers of each limit, about 200 bytes apiece; the one that was not used for longest goes."""
+"""Allowances that a process remembers of each limit, about 320 bytes apiece; the one that was not used for longest goes."""
 _MOST_LOW = 1000
-_PATIENCE = timedelta(seconds=1)
+PATIENCE = timedelta(seconds=2)
 """How long an operation waits for a slice before the process goes by its own count."""
 _ASK_AGAIN_SECONDS = 1.0
 _SHORTEST_WAIT = timedelta(milliseconds=1)
@@ -108,12 +108,14 @@ class Limiter:
         clock: StoreClock,
         on_refusal: OnRefusal = _nothing,
         most_subjects: int = MOST_SUBJECTS,
+        patience: timedelta = PATIENCE,
     ) -> None:
         self.rate = rate
         self._store = store
         self._clock = clock
         self._on_refusal = on_refusal
         self._most_subjects = most_subjects
+        self._patience = patience
         self._allowances: OrderedDict[tuple[str, str], Allowance] = OrderedDict()
         self._low: dict[tuple[str, str], Allowance] = {}
         self._any_low = asyncio.Event()
@@ -131,8 +133,7 @@ class Limiter:
             if allowance.left < units:
                 raise self._refusal(allowance)
             if self._alone():
-                if not allowance.take_alone(units):
-                    raise self._refusal(allowance)
+                allowance.use(units)
                 break
             await self._refill(allowance, units)
             self._turn(allowance)
@@ -193,10 +194,10 @@ class Limiter:
                 await self._lease(allowance, units)
 
     async def _lease(self, allowance: Allowance, units: int) -> None:
-        window, paid = allowance.window, max(0, allowance.unpaid)
+        window, paid = allowance.window, allowance.unpaid
         least, most = allowance.wish(units)
         try:
-            async with deadline(_PATIENCE):
+            async with deadline(self._patience):
                 found = await self._store.lease(self.rate, allowance.tenant, allowance.subject, paid, least, most)
         except HubError as error:
             if self._ask_at is None:

@@ -163,7 +163,9 @@ class TestCredentials:
         with pytest.raises(grpc.aio.AioRpcError) as unreadable:
             await call(b"\xff\xff", metadata=caller.metadata)
         assert unreadable.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-        assert left(await client.get(f"/api/v1/notifications/{UNKNOWN}"))["credential"][0] == AMOUNT - 8
+        stream: Any = caller.channel.stream_stream("/hub.v1.NotificationService/CreateNotifications")
+        assert len([item async for item in stream(iter([b"\xff\xff"] * 2), metadata=caller.metadata)]) == 2
+        assert left(await client.get(f"/api/v1/notifications/{UNKNOWN}"))["credential"][0] == AMOUNT - 10
 
     @pytest.mark.parametrize("name", NAMES)
     async def test_an_item_counts_one_and_is_refused_in_its_place(self, name: str, caller: Caller) -> None:

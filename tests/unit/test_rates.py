@@ -8,13 +8,14 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.core.allowances import Allowance
-from hub.core.rates import Limiter, Rates, StoreClock, metered, units_of_cost
+from hub.core.rates import PATIENCE, Limiter, Rates, StoreClock, metered, units_of_cost
 from hub.domain.errors import HubError, Reason
 from hub.domain.principals import Principal
 from hub.domain.rates import Rate, Slice
@@ -75,8 +76,9 @@ class World:
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.time)
 
-    def process(self, most_subjects: int = 1000) -> Limiter:
-        return Limiter(self.rate, self.ledger, StoreClock(self.time, self.time), self.refused.append, most_subjects)
+    def process(self, most_subjects: int = 1000, patience: timedelta = PATIENCE) -> Limiter:
+        clock = StoreClock(self.time, self.time)
+        return Limiter(self.rate, self.ledger, clock, self.refused.append, most_subjects, patience)
 
 
 async def taken(limiter: Limiter, wanted: int, subject: str = "key-1", units: int = 1, tenant: str = "ours") -> int:
@@ -205,11 +207,14 @@ class TestOneProcess:
         assert len(limiter) == 100
 
     async def test_keeps_those_in_use(self) -> None:
-        limiter = World(FIVE).process(most_subjects=10)
-        await taken(limiter, 5, "busy")
+        world = World(FIVE)
+        limiter = world.process(most_subjects=10)
+        await taken(limiter, 6, "busy")
+        asked = world.ledger.asked
         for number in range(50):
             await limiter.take("ours", f"user-{number}")
             assert await taken(limiter, 1, "busy") == 0
+        assert world.ledger.asked == asked + 50
 
     async def test_costs_microseconds(self) -> None:
         limiter = Limiter(Rate("credential", 10**9, 10_000), Ledger(Time()), StoreClock())
@@ -290,6 +295,7 @@ class TestStoreAway:
         world.ledger.away = False
         world.time.seconds += 2
         await taken(one, 1)
+        assert world.ledger.asked == 2
         # Another process finds them gone, but for what it may be wrong by.
         assert await taken(world.process(), 150) <= 40 + HUNDRED.slice
 
@@ -305,12 +311,25 @@ class TestStoreAway:
             await limiter.take("ours", f"key-{number}")
         assert world.ledger.asked == 2
 
-    async def test_one_that_does_not_answer_holds_an_operation_up_for_a_second(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_one_that_goes_on_not_answering_holds_up_one_at_a_time(self) -> None:
+        world = World(FIVE)
+        world.ledger.away = True
+        limiter = world.process()
+        await limiter.take("ours", "key-0")
+        world.time.seconds += 1.1
+        world.ledger.gate.clear()
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(limiter.take("ours", "key-1"))
+            await until(lambda: world.ledger.asked == 2)
+            for number in range(2, 50):
+                await limiter.take("ours", f"key-{number}")
+            assert (world.ledger.asked, waiting.done()) == (2, False)
+            world.ledger.gate.set()
+
+    async def test_one_that_does_not_answer_is_not_waited_for_long(self) -> None:
         world = World(FIVE)
         world.ledger.gate.clear()
-        limiter = world.process()
+        limiter = world.process(patience=timedelta(milliseconds=50))
         async with asyncio.timeout(5):
             await limiter.take("ours", "key-1")
             await limiter.take("ours", "key-1")
@@ -389,7 +408,7 @@ def test_the_sums_hold_whatever_comes_in_which_order(amount: int, steps: list[tu
         if what == "take" and mine.take(units):
             charges[who] += units
         elif what == "ask":
-            paid, (least, most) = max(0, mine.unpaid), mine.wish(units)
+            paid, (least, most) = mine.unpaid, mine.wish(units)
             store += paid
             left = max(0, amount - store)
             granted = min(most, left) if left >= least else 0
