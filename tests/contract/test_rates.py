@@ -180,6 +180,33 @@ class TestCredentials:
             assert error["metadata"] == {"limit": "credential"}
         assert all(result["notification"]["user_id"] == users[result["index"]] for result in accepted)
 
+    @pytest.mark.parametrize(
+        ("query", "units"),
+        [
+            (QUERY, 1),
+            # Elsewhere these would be three operations.
+            (
+                f'{{ a: notification(id: "{UNKNOWN}") {{ id }} b: user(id: "ann") {{ id }} c: user(id: "bob") {{ id }} }}',
+                3,
+            ),
+            # A connection, a hundred edges and as many nodes: a point each, a hundred points are one.
+            ("{ notifications(first: 100) { edges { node { id } } } }", 3),
+            ("{ health { status } __typename }", 0),
+        ],
+    )
+    async def test_graphql_counts_by_what_is_asked_for(self, query: str, units: int, caller: Caller) -> None:
+        answer = await caller.client.post("/graphql", json={"query": query})
+        assert "errors" not in answer.json()
+        assert left(answer).get("credential", (AMOUNT, 0))[0] == AMOUNT - units
+        async with connect(caller.socket_url, subprotocols=[Subprotocol("graphql-transport-ws")]) as socket:
+            init = {"type": "connection_init", "payload": {"Authorization": f"Bearer {caller.key}"}}
+            await socket.send(json.dumps(init))
+            await socket.recv()
+            await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": {"query": query}}))
+            assert json.loads(await socket.recv())["type"] == "next"
+        after = await caller.client.get(f"/api/v1/notifications/{UNKNOWN}")
+        assert left(after)["credential"][0] == AMOUNT - 2 * units - 1
+
     @pytest.mark.parametrize("name", NAMES)
     async def test_opening_a_stream_counts_one_and_what_comes_through_it_none(self, name: str, caller: Caller) -> None:
         driver, user = caller.drivers[name], someone()
