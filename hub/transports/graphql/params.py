@@ -23,7 +23,7 @@ class Params:
 
 
 def from_body(body: bytes, trusted: TrustedDocuments | None) -> Params:
-    """From the body of a POST. Raises what `from_mapping` does."""
+    """From the body of a POST. Raises what `from_mapping` does, or TOO_LARGE for too much JSON."""
     try:
         value = load_json(body.decode("utf-8"))
     except UnicodeDecodeError:
@@ -38,13 +38,13 @@ def from_body(body: bytes, trusted: TrustedDocuments | None) -> Params:
 
 
 def from_query(query: Mapping[str, str], trusted: TrustedDocuments | None) -> Params:
-    """From the query string of a GET. Raises what `from_mapping` does."""
+    """From the query string of a GET. Raises what `from_mapping` does, or TOO_LARGE for too much JSON."""
     values: dict[str, Any] = dict(query)
     for name in ("variables", "extensions"):
         if name not in values:
             continue
         try:
-            values[name] = load_json(values[name]) if values[name] else None
+            values[name] = load_json(values[name], name) if values[name] else None
         except json.JSONDecodeError as error:
             raise malformed(f"{name} is not JSON: {error.msg}.") from None
     return from_mapping(values, trusted)

@@ -9,6 +9,7 @@ open. These names of its handler are not documented (its minor version is pinned
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import timedelta
@@ -260,7 +261,10 @@ class Sockets(GraphQL[Context, None]):
 
     def decode_json(self, data: str | bytes) -> object:
         """Raises JSONDecodeError for whatever can't be read, so that the socket is closed with 4400."""
-        return load_json(data if isinstance(data, str) else "")
+        try:
+            return load_json(data if isinstance(data, str) else "", "A message")
+        except HubError as error:
+            raise json.JSONDecodeError(error.message, "", 0) from None
 
     def encode_json(self, data: object) -> str:
         """Text, not bytes: the protocol has text frames only."""

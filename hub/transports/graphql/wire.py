@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 from pydantic import TypeAdapter
 from strawberry.types import ExecutionResult
 
+from hub.transports.nesting import check_nesting
+
 JSON_TYPE = "application/json"
 GRAPHQL_TYPE = "application/graphql-response+json"
 EVENTS_TYPE = "text/event-stream"
@@ -17,14 +19,15 @@ HTML_TYPE = "text/html"
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
 
-def load_json(text: str) -> Any:
-    """The value. Raises JSONDecodeError for everything that is no JSON or more than can be read."""
+def load_json(text: str, what: str = "The body") -> Any:
+    """The value. Raises JSONDecodeError for everything that is no JSON, MALFORMED or TOO_LARGE for too many brackets."""
+    check_nesting(text, what)
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError:
         raise
-    except (ValueError, RecursionError):
-        # A number of thousands of digits, NaN, a hundred thousand brackets.
+    except ValueError:
+        # A number of thousands of digits, NaN.
         raise json.JSONDecodeError("The JSON can't be read", "", 0) from None
 
 

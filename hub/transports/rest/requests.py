@@ -20,6 +20,7 @@ from hub.core.rates import Rates
 from hub.domain.errors import HubError, Reason, Violation, invalid
 from hub.domain.principals import Principal
 from hub.settings import Settings
+from hub.transports.nesting import check_nesting
 from hub.transports.rest.auth import ADMISSION, COUNTED
 from hub.transports.rest.errors import LONGEST_NAME, MOST_VIOLATIONS
 
@@ -203,17 +204,20 @@ def malformed(sentence: str) -> HubError:
 
 
 def decode_json(raw: bytes) -> Any:
-    """JSON by RFC 8259, or MALFORMED. Lone surrogates and huge numbers get through: the core refuses them by name."""
+    """JSON by RFC 8259, or MALFORMED, or TOO_LARGE for too much of it.
+
+    Lone surrogates and huge numbers get through: the core refuses them by name.
+    """
     try:
-        return _decode(raw.decode())
+        text = raw.decode()
+        check_nesting(text)
+        return _decode(text)
     except json.JSONDecodeError as error:
         raise malformed(f"The body is not JSON: {error.msg} at character {error.pos}.") from None
     except _ConstantError as error:
         raise malformed(f"The body is not JSON: it holds {error}.") from None
     except UnicodeDecodeError:
         raise malformed("The body is not UTF-8.") from None
-    except RecursionError:
-        raise malformed("The body is nested too deeply.") from None
 
 
 def _decode(text: str) -> Any:
