@@ -6,13 +6,11 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-
-import uvicorn
 
 from hub import __version__
 from hub.admin.liveness import BEAT_SECONDS
@@ -32,9 +30,12 @@ from hub.transports.grpc.certificates import CertificateError, certificates
 from hub.transports.rest import app as rest_app
 from hub.transports.rest import errors as rest_errors
 from hub.transports.rest.middleware import Correlation
+from hub.transports.rest.probes import PATHS as PROBES
 from hub.web import metrics as metrics_page
 from hub.web import pages
 from hub.web.about import About
+from hub.web.cors import Cors
+from hub.web.server import http_server
 from hub.web.site import Asgi, Site
 
 log = get_logger(__name__)
@@ -43,14 +44,6 @@ _UNSENT_BYTES = 64 * 1024
 """Kept small, or the kernel hides a slow reader for megabytes."""
 _UNREAD_MILLISECONDS = 25_000
 """A reader that never reads again is dropped after this, and can't hold up a shutdown."""
-_SOCKET_MESSAGE_BYTES = 256 * 1024
-_KEEP_ALIVE_SECONDS = 75
-"""An idle connection is closed by its client or a proxy (60 s is common) before we do: a request that meets our closing
-gets no answer."""
-_BACKLOG = 2048
-_ACCEPTS_PER_TURN = 64
-"""libuv accepts one connection of a listening socket in each turn of the loop: with turns of some milliseconds under load
-newcomers would wait for many seconds, probes among them."""
 
 
 class StartError(Exception):
@@ -195,7 +188,8 @@ async def _serving(hub: Hub, settings: Settings) -> AsyncIterator[Ports]:
     listener = _listen(settings.http.host, settings.http.port, "HUB_HTTP__PORT")
     grpc = await _start_grpc(hub, settings)
     mounted: dict[str, Asgi] = {"/graphql": graphql, **_pages(hub, settings, grpc.port)}
-    async with _http_server(Site(rest, mounted), listener, settings):
+    site = Cors(Site(rest, mounted), settings.http.allowed_origins)
+    async with _http_server(site, listener, settings):
         yield Ports(listener.getsockname()[1], grpc.port)
         rest.state.streams.announce_drain()
         await grpc.announce_drain()
@@ -213,6 +207,10 @@ async def _metrics_server(hub: Hub, settings: Settings) -> AsyncIterator[None]:
     listener = _listen(settings.metrics.host, settings.metrics.port or 0, "HUB_METRICS__PORT")
     async with _http_server(_metrics(hub), listener, settings):
         yield
+
+
+def _http_server(app: Asgi, listener: socket.socket, settings: Settings) -> AbstractAsyncContextManager[None]:
+    return http_server(app, listener, settings, refusal=rest_errors.Unheard(), always=(*PROBES, "/metrics"))
 
 
 def _metrics(hub: Hub) -> Asgi:
@@ -238,50 +236,6 @@ def _pages(hub: Hub, settings: Settings, grpc_port: int) -> dict[str, Asgi]:
     if hub.capture is not None:
         served["/dev"] = outbox.app(hub.capture.outbox)
     return served
-
-
-@asynccontextmanager
-async def _http_server(app: Asgi, listener: socket.socket, settings: Settings) -> AsyncIterator[None]:
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        proxy_headers=False,
-        ws_max_size=_SOCKET_MESSAGE_BYTES,
-        ws_per_message_deflate=False,
-        ws_ping_interval=20,
-        ws_ping_timeout=20,
-        backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=int(settings.drain_timeout.total_seconds()),
-    )
-    server = _Server(config)
-    async with asyncio.TaskGroup() as group:
-        listeners = [listener, *(listener.dup() for _ in range(_ACCEPTS_PER_TURN - 1))]
-        group.create_task(server.serve(sockets=listeners))
-        await server.listening.wait()
-        try:
-            yield
-        finally:
-            server.should_exit = True
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the process has its own."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
 
 
 async def _start_grpc(hub: Hub, settings: Settings) -> grpc_app.GrpcServer:

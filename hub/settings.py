@@ -71,6 +71,13 @@ class HttpSettings(_Slice):
     """0 picks a free one."""
     max_body_bytes: int = Field(default=8 * 1024 * 1024, gt=0)
     """Larger request bodies are answered 413."""
+    max_connections: int = Field(default=25_000, gt=0)
+    """Connections that a process has open at most, sockets and streams included; further ones are answered 503, probes apart."""
+    head_timeout: Seconds = timedelta(seconds=10)
+    """So long a request's line and headers may take to come."""
+    keep_alive: Annotated[Seconds, Field(ge=timedelta(seconds=1))] = timedelta(seconds=75)
+    """How long a connection is kept between requests: longer than a proxy keeps its own (60 s is usual), or it sends a
+    request into one that is just being closed."""
     allowed_origins: tuple[Origin, ...] = ()
     """Origins of pages beside the hub's own whose scripts may call it and open sockets, such as `["https://app.example"]`."""
 

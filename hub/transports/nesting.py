@@ -20,16 +20,19 @@ def check_nesting(text: str, what: str = "The body") -> None:
     """Raises MALFORMED for JSON that is nested too deeply, TOO_LARGE for too much of it. What is no JSON may pass."""
     if _openings(text) <= MAX_LEVELS:
         return
-    bare = _STRING.sub("", text)
-    if _openings(bare) > MAX_CONTAINERS:
-        raise HubError(Reason.TOO_LARGE, f"{what} may have at most {MAX_CONTAINERS:,} arrays and objects.")
-    level = 0
-    for bracket in _BRACKET.finditer(bare):
-        level += 1 if bracket[0] in "[{" else -1
+    level = containers = 0
+    for bracket in _BRACKET.finditer(_STRING.sub("", text)):
+        if bracket[0] not in "[{":
+            level -= 1
+            if level < 0:
+                return
+            continue
+        level += 1
+        containers += 1
         if level > MAX_LEVELS:
             raise HubError(Reason.MALFORMED, f"{what} is nested too deeply: at most {MAX_LEVELS} levels are read.")
-        if level < 0:
-            return
+        if containers > MAX_CONTAINERS:
+            raise HubError(Reason.TOO_LARGE, f"{what} may have at most {MAX_CONTAINERS:,} arrays and objects.")
 
 
 def _openings(text: str) -> int:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
 from hub.domain.errors import Code, HubError, Reason, Violation, invalid
-from hub.log import correlation_id
+from hub.log import correlated, correlation_id
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -44,6 +44,12 @@ HTTP_FAULTS: dict[int, tuple[Code, str]] = {
     415: (Code.INVALID_ARGUMENT, "UNSUPPORTED_MEDIA_TYPE"),
 }
 """What only HTTP can refuse, before it comes to an operation: three reasons that the other protocols don't have."""
+
+UNHEARD_FAULTS: dict[int, tuple[Code, str]] = {
+    408: (Code.DEADLINE_EXCEEDED, Reason.DEADLINE_EXCEEDED),
+    431: (Code.RESOURCE_EXHAUSTED, Reason.TOO_LARGE),
+}
+"""What is refused before there is a request."""
 
 _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 """RFC 9110's words, which Python uses from 3.13 on only: the document does not depend on it."""
@@ -92,7 +98,7 @@ def problem(error: HubError) -> Response:
 
 def http_problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """The answer to what HTTP itself refuses."""
-    code, reason = HTTP_FAULTS.get(status, (Code.INTERNAL, Reason.INTERNAL))
+    code, reason = (HTTP_FAULTS | UNHEARD_FAULTS).get(status, (Code.INTERNAL, Reason.INTERNAL))
     return _response(status, code, reason, detail, headers or {})
 
 
@@ -120,6 +126,34 @@ def _response(
     # What is echoed here may hold lone surrogates: they go out as question marks, nothing breaks over them.
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
     return Response(content, status, dict(headers), MEDIA_TYPE)
+
+
+class Unheard:
+    """The answers to what never became a request; the server asks for them."""
+
+    def malformed(self, sentence: str) -> Response:
+        """400."""
+        return self._identified(400, sentence)
+
+    def head_too_large(self, sentence: str) -> Response:
+        """431 (RFC 6585, section 5)."""
+        return self._identified(431, sentence)
+
+    def too_slow(self, sentence: str) -> Response:
+        """408."""
+        return self._identified(408, sentence)
+
+    def crowded(self) -> Response:
+        """503, and when to come back."""
+        with correlated(None) as identifier:
+            answer = problem(HubError(Reason.OVERLOADED, "Too many are connected; nothing of this was accepted."))
+        answer.headers["X-Correlation-Id"] = identifier
+        return answer
+
+    @staticmethod
+    def _identified(status: int, sentence: str) -> Response:
+        with correlated(None) as identifier:
+            return http_problem(status, sentence, {"X-Correlation-Id": identifier})
 
 
 def install(app: FastAPI) -> None:

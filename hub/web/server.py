@@ -1,0 +1,98 @@
+"""The HTTP server of a process: uvicorn within our bounds, and without its signal handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Collection, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+
+from hub.settings import Settings
+from hub.web.http1 import Limits, Refusal, bounded
+from hub.web.policy import SafeAnswers
+from hub.web.site import Asgi, Receive, Scope, Send
+
+_SOCKET_MESSAGE_BYTES = 256 * 1024
+_BACKLOG = 2048
+_ACCEPTS_PER_TURN = 64
+"""libuv accepts one connection of a listening socket in each turn of the loop: with turns of some milliseconds under load
+newcomers would wait for many seconds, probes among them."""
+
+
+@asynccontextmanager
+async def http_server(
+    app: Asgi, listener: socket.socket, settings: Settings, *, refusal: Refusal, always: Collection[str]
+) -> AsyncIterator[None]:
+    """Serves until the block ends. `refusal` is how it looks where no request got as far as the application.
+
+    Connections beyond the limit are answered at the paths that are `always` served, and nowhere else.
+    """
+    safe = SafeAnswers(app)
+    limits = Limits(
+        settings.http.head_timeout.total_seconds(),
+        settings.http.max_connections,
+        refusal,
+        SafeAnswers(_surplus(app, always, refusal)),
+    )
+    config = uvicorn.Config(
+        safe,
+        http=bounded(limits),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=round(settings.http.keep_alive.total_seconds()),
+        ws_max_size=_SOCKET_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=int(settings.drain_timeout.total_seconds()),
+    )
+    server = _Server(config)
+    async with asyncio.TaskGroup() as group:
+        listeners = [listener, *(listener.dup() for _ in range(_ACCEPTS_PER_TURN - 1))]
+        group.create_task(server.serve(sockets=listeners))
+        await server.listening.wait()
+        try:
+            yield
+        finally:
+            server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """The process has signal handlers of its own."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def _surplus(app: Asgi, always: Collection[str], refusal: Refusal) -> Asgi:
+    """What a connection beyond the limit gets: one answer, and its end."""
+
+    async def hear(scope: Scope, receive: Receive, send: Send) -> None:
+        async def last(message: Scope) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+            await send(message)
+
+        if scope["path"] in always:
+            await app(scope, receive, last)
+            return
+        answer = refusal.crowded()
+        await last({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+        await last({"type": "http.response.body", "body": bytes(answer.body)})
+
+    return hear
