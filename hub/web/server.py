@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 from collections.abc import AsyncIterator, Collection, Generator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 
+from hub.log import get_logger
 from hub.settings import Settings
 from hub.web.http1 import Limits, Refusal, bounded
 from hub.web.policy import SafeAnswers
 from hub.web.site import Asgi, Receive, Scope, Send
+
+log = get_logger(__name__)
 
 _SOCKET_MESSAGE_BYTES = 256 * 1024
 _BACKLOG = 2048
 _ACCEPTS_PER_TURN = 64
 """libuv accepts one connection of a listening socket in each turn of the loop: with turns of some milliseconds under load
 newcomers would wait for many seconds, probes among them."""
+
+
+_OTHER_FILES = 256
+"""Of the store, the broker, providers and the rest: without those a connection is of no use."""
+_FEW = 1000
 
 
 @asynccontextmanager
@@ -32,7 +41,7 @@ async def http_server(
     safe = SafeAnswers(app)
     limits = Limits(
         settings.http.head_timeout.total_seconds(),
-        settings.http.max_connections,
+        connections_within(settings.http.max_connections, settings.grpc.max_connections + _OTHER_FILES),
         refusal,
         SafeAnswers(_surplus(app, always, refusal)),
     )
@@ -61,6 +70,22 @@ async def http_server(
             yield
         finally:
             server.should_exit = True
+
+
+def connections_within(limit: int, others: int) -> int:
+    """How many connections there may be: `limit`, or what open files allow beside so many others.
+
+    Takes as many open files as the system lets this process have.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        return limit
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    found = min(limit, max(hard - others, hard // 2))
+    if found < min(limit, _FEW):
+        log.warning("few_open_files", allowed=hard, connections=found)
+    return found
 
 
 class _Server(uvicorn.Server):

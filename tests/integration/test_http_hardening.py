@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from hub.web.http1 import MAX_HEAD_BYTES, MAX_HEADERS
-from tests.hub_process import RunningHub, running_hub
+from tests.hub_process import ROOT, RunningHub, running_hub
 from tests.waiting import until
 
 HEAD_SECONDS = 1.0
@@ -101,6 +103,27 @@ def request(path: str = "/livez", headers: str = "", method: str = "GET", body: 
 def resident(hub: RunningHub) -> int:
     """Its memory, in MiB."""
     return int(psutil.Process(hub.processes["all"].pid).memory_info().rss) >> 20
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "found"),
+    [
+        (1024, 4096, "4096 2048"),
+        (1024, 2000, "2000 1000"),
+        (500, 500, "500 250"),
+        (9000, 9000, "9000 5000"),
+        (1000, 8000, "8000 4004"),
+    ],
+)
+def test_connections_leave_files_for_the_store(soft: int, hard: int, found: str):
+    # A process of its own: a limit that was lowered can't be raised again.
+    code = (
+        "import resource, sys; from hub.web.server import connections_within as within;"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
+        "allowed = within(5000, 3996); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0], allowed)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert told.stdout.splitlines()[-1] == found
 
 
 # ------------------------------------------------------------------------------------------------------ what is too long
