@@ -16,12 +16,11 @@ from hub import __version__
 from hub.admin.liveness import BEAT_SECONDS
 from hub.admin.metrics import CONTENT_TYPE
 from hub.bootstrap import Hub, build
-from hub.core.access import require
+from hub.core.access import Operation, allow
 from hub.core.credentials import bearer
 from hub.core.tasks import ended
 from hub.dev import outbox
 from hub.dev.demo import run_demo
-from hub.domain.principals import Scope
 from hub.log import get_logger, tell_of_task
 from hub.settings import Role, Settings, own_address
 from hub.transports.graphql import app as graphql_app
@@ -215,7 +214,7 @@ def _http_server(app: Asgi, listener: socket.socket, settings: Settings) -> Abst
 
 def _metrics(hub: Hub) -> Asgi:
     async def admit(authorization: str | None) -> None:
-        require(await hub.core.credentials.authenticate(bearer(authorization)), Scope.ADMIN)
+        allow(await hub.core.credentials.authenticate(bearer(authorization)), Operation.METRICS)
 
     # Refusals look as they do in REST, also where a process has no REST of its own.
     return Correlation(metrics_page.app(hub.metrics.exposition, CONTENT_TYPE, admit, rest_errors.problem))

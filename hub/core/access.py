@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from hub.domain.errors import HubError, Reason, not_found
+from hub.domain.notifications import Notification
 from hub.domain.principals import Principal, Scope
 from hub.domain.status import Status
+from hub.domain.times import now
 
 
 class Operation(StrEnum):
@@ -36,65 +39,121 @@ class Operation(StrEnum):
     ROTATE_KEY = "rotate_key"
     REVOKE_KEY = "revoke_key"
     LIST_AUDIT = "list_audit"
+    HEALTH = "health"
+    METRICS = "metrics"
+    TAKE_RECEIPT = "take_receipt"
+    PROBE = "probe"
+    READ_ABOUT = "read_about"
+    """The pages that the hub serves, what they are made of, and its contracts: nothing of what callers sent."""
 
 
-SCOPES: dict[Operation, Scope] = {
-    Operation.CREATE: Scope.NOTIFICATIONS_WRITE,
-    Operation.GET: Scope.NOTIFICATIONS_READ,
-    Operation.LIST: Scope.NOTIFICATIONS_READ,
-    Operation.LIST_OF_USER: Scope.NOTIFICATIONS_READ,
-    Operation.INBOX: Scope.INBOX,
-    Operation.UNREAD_COUNT: Scope.INBOX,
-    Operation.MARK: Scope.INBOX,
-    Operation.MARK_ALL: Scope.INBOX,
-    Operation.WATCH: Scope.INBOX,
-    Operation.WATCH_ONE: Scope.NOTIFICATIONS_READ,
-    Operation.LIST_DEAD_LETTERS: Scope.DEAD_LETTERS,
-    Operation.REPLAY_DEAD_LETTERS: Scope.DEAD_LETTERS,
-    Operation.PURGE_DEAD_LETTERS: Scope.DEAD_LETTERS,
-    Operation.DELETE: Scope.NOTIFICATIONS_WRITE,
-    Operation.GET_USER: Scope.USERS,
-    Operation.UPDATE_USER: Scope.USERS,
-    Operation.DELETE_USER: Scope.USERS,
-    Operation.STATISTICS: Scope.NOTIFICATIONS_READ,
-    Operation.ISSUE_TOKEN: Scope.INBOX,
-    Operation.CREATE_KEY: Scope.ADMIN,
-    Operation.LIST_KEYS: Scope.ADMIN,
-    Operation.ROTATE_KEY: Scope.ADMIN,
-    Operation.REVOKE_KEY: Scope.ADMIN,
-    Operation.LIST_AUDIT: Scope.ADMIN,
+class About(StrEnum):
+    """What an operation is about, and so what another tenant's caller meets where it names what is ours."""
+
+    TENANT = "tenant"
+    """All that the caller's tenant has: nobody else's is in it."""
+    USER = "user"
+    """A user by the caller's own name, who need not be known: each tenant has its own, and nothing of them is nothing."""
+    ITEM = "item"
+    """What is there or not: NOT_FOUND for what is another tenant's, as for what never was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may do it."""
+
+    scope: Scope | None
+    """What a key needs; None: nothing."""
+    about: About
+    end_users: bool = False
+    """Whether an end user's token opens it too: for their own, and items of their inbox only. The rest is NOT_FOUND."""
+    guests: bool = False
+    """Whether no credential is needed (of health it then shows the overall word only)."""
+    signed: bool = False
+    """Whether a provider's signature is what is needed instead: no credential stands for it."""
+
+
+RULES: dict[Operation, Rule] = {
+    Operation.CREATE: Rule(Scope.NOTIFICATIONS_WRITE, About.USER),
+    # One's own inbox item by its id: what clients that keep objects by their ids (Relay) read again.
+    Operation.GET: Rule(Scope.NOTIFICATIONS_READ, About.ITEM, end_users=True),
+    Operation.LIST: Rule(Scope.NOTIFICATIONS_READ, About.TENANT),
+    Operation.LIST_OF_USER: Rule(Scope.NOTIFICATIONS_READ, About.USER),
+    Operation.INBOX: Rule(Scope.INBOX, About.USER, end_users=True),
+    Operation.UNREAD_COUNT: Rule(Scope.INBOX, About.USER, end_users=True),
+    Operation.MARK: Rule(Scope.INBOX, About.ITEM, end_users=True),
+    Operation.MARK_ALL: Rule(Scope.INBOX, About.USER, end_users=True),
+    Operation.WATCH: Rule(Scope.INBOX, About.USER, end_users=True),
+    # It goes on beyond the inbox, of which watching the inbox tells all.
+    Operation.WATCH_ONE: Rule(Scope.NOTIFICATIONS_READ, About.ITEM),
+    Operation.LIST_DEAD_LETTERS: Rule(Scope.DEAD_LETTERS, About.TENANT),
+    Operation.REPLAY_DEAD_LETTERS: Rule(Scope.DEAD_LETTERS, About.TENANT),
+    Operation.PURGE_DEAD_LETTERS: Rule(Scope.DEAD_LETTERS, About.TENANT),
+    Operation.DELETE: Rule(Scope.NOTIFICATIONS_WRITE, About.ITEM),
+    Operation.GET_USER: Rule(Scope.USERS, About.ITEM),
+    Operation.UPDATE_USER: Rule(Scope.USERS, About.USER),
+    Operation.DELETE_USER: Rule(Scope.USERS, About.USER),
+    Operation.STATISTICS: Rule(Scope.NOTIFICATIONS_READ, About.TENANT),
+    Operation.ISSUE_TOKEN: Rule(Scope.INBOX, About.USER),
+    Operation.CREATE_KEY: Rule(Scope.ADMIN, About.TENANT),
+    Operation.LIST_KEYS: Rule(Scope.ADMIN, About.TENANT),
+    Operation.ROTATE_KEY: Rule(Scope.ADMIN, About.ITEM),
+    Operation.REVOKE_KEY: Rule(Scope.ADMIN, About.ITEM),
+    Operation.LIST_AUDIT: Rule(Scope.ADMIN, About.TENANT),
+    Operation.HEALTH: Rule(Scope.NOTIFICATIONS_READ, About.TENANT, guests=True),
+    Operation.METRICS: Rule(Scope.ADMIN, About.TENANT),
+    # Providers know nothing of tenants: what they report on is found by its id.
+    Operation.TAKE_RECEIPT: Rule(None, About.ITEM, signed=True),
+    Operation.PROBE: Rule(None, About.TENANT, end_users=True, guests=True),
+    Operation.READ_ABOUT: Rule(None, About.TENANT, end_users=True, guests=True),
 }
+"""The table: whatever an operation is called in a protocol, who may do it stands here."""
 
-CLAIMS: dict[Status, Scope] = {
-    Status.READ: Scope.INBOX,
-    Status.CANCELLED: Scope.NOTIFICATIONS_WRITE,
-    Status.DELIVERED: Scope.RECEIPTS,
-    Status.FAILED: Scope.RECEIPTS,
-    Status.PENDING: Scope.DEAD_LETTERS,
+CLAIMS: dict[Status, Rule] = {
+    Status.READ: RULES[Operation.MARK],
+    Status.CANCELLED: Rule(Scope.NOTIFICATIONS_WRITE, About.ITEM),
+    Status.DELIVERED: Rule(Scope.RECEIPTS, About.ITEM),
+    Status.FAILED: Rule(Scope.RECEIPTS, About.ITEM),
+    Status.PENDING: Rule(Scope.DEAD_LETTERS, About.ITEM),
 }
-"""The statuses a caller may claim in a status change, each by its own scope."""
+"""The statuses a caller may claim in a status change, each by a rule of its own. Who claims another one is told why
+not, if they may read the notification."""
 
 
 def allow(principal: Principal, operation: Operation, user_id: str | None = None) -> None:
     """Raises PERMISSION_DENIED, or NOT_FOUND where an end user reaches for somebody else's."""
-    require(principal, SCOPES[operation])
+    keep_to(RULES[operation], principal)
     if user_id is not None:
         own(principal, user_id, "The user")
 
 
-def require(principal: Principal, scope: Scope) -> None:
-    """Raises PERMISSION_DENIED unless the credential has the scope."""
-    if scope not in principal.scopes:
+def keep_to(rule: Rule, principal: Principal) -> None:
+    """Raises PERMISSION_DENIED unless the rule is for such a caller."""
+    if not allows(rule, principal):
+        if principal.user_id is not None:
+            raise HubError(Reason.PERMISSION_DENIED, "An end user's token opens their own inbox and nothing else.")
+        scope = str(rule.scope)
         raise HubError(Reason.PERMISSION_DENIED, f"The credential lacks the scope {scope}.", metadata={"scope": scope})
 
 
-def tenant_wide(principal: Principal) -> None:
-    """Raises PERMISSION_DENIED for an end user: this is about everybody's."""
+def allows(rule: Rule, principal: Principal) -> bool:
+    """Whether a caller may do what the rule is about; whose it is, is another question."""
     if principal.user_id is not None:
-        raise HubError(Reason.PERMISSION_DENIED, "An end user sees their own notifications only.")
+        return rule.end_users and (rule.scope is None or Scope.INBOX in principal.scopes)
+    return rule.scope is None or rule.scope in principal.scopes
 
 
 def own(principal: Principal, user_id: str, what: str) -> None:
     """Raises NOT_FOUND where an end user reaches for what is somebody else's."""
     if principal.user_id is not None and principal.user_id != user_id:
         raise not_found(what)
+
+
+def reaches(principal: Principal, notification: Notification) -> bool:
+    """Whether a notification exists for a caller: an end user has what their inbox shows, a key its tenant's."""
+    if notification.tenant != principal.tenant:
+        return False
+    if principal.user_id is None:
+        return True
+    expired = notification.expires_at is not None and notification.expires_at <= now()
+    return principal.user_id == notification.user_id and notification.in_inbox and not expired

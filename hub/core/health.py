@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from hub import __version__
+from hub.core import access
+from hub.core.access import Operation
 from hub.domain.errors import HubError
 from hub.domain.health import ChannelHealth, ComponentHealth, Health, HealthReport, ProcessHealth
-from hub.domain.principals import Principal, Scope
+from hub.domain.principals import Principal
 from hub.domain.times import now
 from hub.store.heartbeats import Heartbeat, HeartbeatStore
 
@@ -30,7 +32,7 @@ class HealthService:
     async def report(self, principal: Principal | None) -> HealthReport:
         """The report; without a credential that may read, the overall word alone."""
         full = await self._full()
-        if principal is None or Scope.NOTIFICATIONS_READ not in principal.scopes or principal.user_id is not None:
+        if principal is None or not access.allows(access.RULES[Operation.HEALTH], principal):
             return HealthReport(full.status)
         return full
 

@@ -98,6 +98,7 @@ class Notifications:
         An item that its protocol could not read comes as the error it is answered with. Each counts as an operation; the
         first one is the operation that the protocol has counted already.
         """
+        self.may_create(principal)
         if not 1 <= len(items) <= MOST_ITEMS:
             raise invalid_field("notifications", f"must be 1 to {MOST_ITEMS:,} items")
         first, *others = items
@@ -114,6 +115,10 @@ class Notifications:
         except HubError as error:
             return error
         return await self._create_item(principal, item, correlation_id)
+
+    def may_create(self, principal: Principal) -> None:
+        """Raises PERMISSION_DENIED for a caller none of whose items would be taken: they are told once, of the whole."""
+        access.allow(principal, Operation.CREATE)
 
     async def _create_item(
         self, principal: Principal, item: NewItem | HubError, correlation_id: str
@@ -137,13 +142,12 @@ class Notifications:
         access.allow(principal, Operation.GET)
         ids = {text: parsed for text in notification_ids if (parsed := parse_id(text)) is not None}
         found = await self._store.get_many(principal.tenant, list(ids.values()))
-        mine = {n.id: n for n in found if principal.user_id in (None, n.user_id)}
+        mine = {n.id: n for n in found if access.reaches(principal, n)}
         return {text: mine[parsed] for text, parsed in ids.items() if parsed in mine}
 
     async def list(self, principal: Principal, filters: Filter, page: PageRequest) -> Page:
         """The whole tenant's notifications, newest first."""
         access.allow(principal, Operation.LIST, filters.user_id)
-        access.tenant_wide(principal)
         return await self._lists.page(ListKind.NOTIFICATIONS, (principal.tenant, None), filters, page)
 
     async def list_of_user(self, principal: Principal, user_id: str, filters: Filter, page: PageRequest) -> Page:
@@ -159,7 +163,7 @@ class Notifications:
         if target not in access.CLAIMS:
             current = await self.get(principal, notification_id)
             raise _illegal(current, target)
-        access.require(principal, access.CLAIMS[target])
+        access.keep_to(access.CLAIMS[target], principal)
         if target is Status.READ:
             return await self.mark_read(principal, notification_id)
         allowed = [Status.FAILED] if target is Status.PENDING else sources(target)
@@ -208,9 +212,8 @@ class Notifications:
     async def _load(self, principal: Principal, notification_id: str, *, majority: bool = False) -> Notification:
         parsed = parse_id(notification_id)
         found = None if parsed is None else await self._store.get(principal.tenant, parsed, majority=majority)
-        if found is None:
+        if found is None or not access.reaches(principal, found):
             raise not_found("The notification")
-        access.own(principal, found.user_id, "The notification")
         return found
 
     async def _mark(self, principal: Principal, notification_id: str, *, read: bool) -> Notification:

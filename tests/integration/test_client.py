@@ -19,6 +19,8 @@ import pytest
 
 from hub.client import Backoff, ClientOptions, HubClient, HubClientError, Tls, Violation
 from hub.client.watching import MOST_REMEMBERED, Told
+from hub.core import access
+from hub.core.access import Operation
 from hub.core.app import Core
 from hub.core.credentials import Door, KeyFile, OpenDoor
 from hub.core.notifications import Created
@@ -104,6 +106,9 @@ class FakeCore:
 
         return method
 
+    def may_create(self, principal: Principal) -> None:
+        access.allow(principal, Operation.CREATE)
+
     async def create(
         self, principal: Principal, command: NewNotification, *, idempotency_key: str | None, correlation_id: str
     ) -> Created:
@@ -165,6 +170,7 @@ class FakeCore:
         parts = SimpleNamespace(
             notifications=SimpleNamespace(
                 create=self.create,
+                may_create=self.may_create,
                 list=noting("list", page),
                 list_of_user=noting("list_of_user", page),
                 delete=noting("delete", None),

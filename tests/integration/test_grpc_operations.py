@@ -20,6 +20,8 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from grpc_health.v1 import health_pb2 as probe_pb2
 from grpc_health.v1 import health_pb2_grpc as probe_grpc
 
+from hub.core import access
+from hub.core.access import Operation
 from hub.core.app import Core
 from hub.core.credentials import Credentials, Door, KeyFile, OpenDoor
 from hub.core.notifications import Created
@@ -89,6 +91,9 @@ class FakeCore:
         self.is_open = asyncio.Event()
         self.is_open.set()
 
+    def may_create(self, principal: Principal) -> None:
+        access.allow(principal, Operation.CREATE)
+
     async def create(
         self, principal: Principal, command: NewNotification, *, idempotency_key: str | None, correlation_id: str
     ) -> Created:
@@ -147,7 +152,9 @@ class FakeCore:
 
     def under(self, credentials: Credentials) -> Core:
         parts = SimpleNamespace(
-            notifications=SimpleNamespace(create=self.create, delete=self.delete_notification),
+            notifications=SimpleNamespace(
+                create=self.create, may_create=self.may_create, delete=self.delete_notification
+            ),
             users=SimpleNamespace(get=self.get_user, update=self.update_user, delete=self.delete_user),
             statistics=SimpleNamespace(get=self.get_statistics),
             health=SimpleNamespace(report=self.report),

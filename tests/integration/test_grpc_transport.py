@@ -19,6 +19,8 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
+from hub.core import access
+from hub.core.access import Operation
 from hub.core.app import Core
 from hub.core.credentials import OpenDoor
 from hub.core.dead_letters import Selection
@@ -120,6 +122,9 @@ class Doings:
 class FakeNotifications:
     def __init__(self, doings: Doings) -> None:
         self.doings = doings
+
+    def may_create(self, principal: Principal) -> None:
+        access.allow(principal, Operation.CREATE)
 
     async def create(
         self, principal: Principal, command: NewNotification, *, idempotency_key: str | None, correlation_id: str

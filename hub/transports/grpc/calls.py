@@ -57,7 +57,7 @@ class Calls:
         serialize = GetMessageClass(method.output_type).SerializeToString
         readable = _Readable(servicer.principal_of)
         if method.client_streaming:
-            exchange = self._exchange(method, behaviour, readable, servicer.uncounted)
+            exchange = self._exchange(method, behaviour, readable, servicer)
             return grpc.stream_stream_rpc_method_handler(exchange, parse, serialize)
         name = method.full_name
         if method.server_streaming:
@@ -116,7 +116,7 @@ class Calls:
         return call
 
     def _exchange(
-        self, method: MethodDescriptor, behaviour: Unary, readable: _Readable, principal_of: PrincipalOf
+        self, method: MethodDescriptor, behaviour: Unary, readable: _Readable, servicer: Servicer
     ) -> Callable[[object, Context], Awaitable[None]]:
         """Of a method that answers one item: the response's `index` and `error` are filled in here."""
         kind: Any = GetMessageClass(method.output_type)
@@ -140,7 +140,8 @@ class Calls:
                 await context.send_initial_metadata(((CORRELATION_ID, identifier),))
                 try:
                     # Whoever may not call at all is told so once, before anything is read. Items are counted, each by itself.
-                    principal = await principal_of(context)
+                    principal = await servicer.uncounted(context)
+                    servicer.check_stream(principal)
                     exchange = Exchange(context, answer, self._streams, self._admission)
                     with self._standings.while_standing(principal, exchange.refuse):
                         await exchange.run()

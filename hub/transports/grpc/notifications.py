@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from hub.domain.principals import Principal
 from hub.log import correlation_id
 from hub.rpc.v1 import notifications_pb2 as pb
 from hub.transports.grpc import commands, schemas
@@ -29,6 +30,9 @@ class NotificationRpcs(NotificationServicer):
         return pb.CreateNotificationResponse(
             notification=schemas.notification(created.notification), idempotency_replayed=created.replayed
         )
+
+    def check_stream(self, principal: Principal) -> None:
+        self.core.notifications.may_create(principal)
 
     # One item: `calls` reads the stream, fills in what they have in common, and answers each.
     async def CreateNotifications(  # type: ignore[override]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hub.core.app import Core
+from hub.domain.principals import Principal
 from hub.rpc.v1.notifications_pb2_grpc import NotificationServiceServicer
 from hub.transports.grpc.auth import Callers
 
@@ -13,6 +14,9 @@ class Servicer(Callers):
     def __init__(self, core: Core) -> None:
         super().__init__(core.credentials, core.rates)
         self.core = core
+
+    def check_stream(self, principal: Principal) -> None:
+        """Raises what refuses a stream of items as a whole, before any is read."""
 
 
 class NotificationServicer(Servicer, NotificationServiceServicer):
