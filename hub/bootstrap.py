@@ -289,7 +289,7 @@ def _admission(settings: Settings, metrics: Metrics) -> Admission:
 
 
 def _rates(settings: Settings, stores: Stores, metrics: Metrics) -> Rates:
-    refused = metrics.tally("hub_rate_limited", "Operations and notifications refused by a rate limit.", "limit")
+    refused = metrics.tally("hub_rate_limited", "How often a rate limit said no.", "limit")
     clock = StoreClock()
 
     def limiter(name: str, text: str | None) -> Limiter | None:
