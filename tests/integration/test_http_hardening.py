@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -29,7 +30,7 @@ CONNECTIONS = 20
 LIMITS = {
     "HUB_HTTP__HEAD_TIMEOUT": str(HEAD_SECONDS),
     "HUB_REQUEST_TIMEOUT": str(REQUEST_SECONDS),
-    "HUB_HTTP__KEEP_ALIVE": "3",
+    "HUB_HTTP__KEEP_ALIVE": "2",
     "HUB_HTTP__MAX_CONNECTIONS": str(CONNECTIONS),
 }
 NOTIFICATIONS = "/api/v1/notifications"
@@ -39,7 +40,7 @@ NOTIFICATIONS = "/api/v1/notifications"
 async def hub(mongo_url: str, mongo_database: str) -> AsyncIterator[RunningHub]:
     async with running_hub(mongo_url, f"{mongo_database}_hardening", None, roles=("all",), more=LIMITS) as running:
         yield running
-        assert "Traceback" not in running.processes["all"].log_text()
+        assert '"level": "error"' not in running.processes["all"].log_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,15 @@ async def test_a_head_beyond_the_limits_is_answered_431_with_both_of_them(hub: R
         assert await connection.end() == b""
 
 
+async def test_a_refusal_reaches_who_reads_only_after_all_is_sent(hub: RunningHub):
+    def sent_then_read() -> bytes:
+        with socket.create_connection(("127.0.0.1", hub.http_port), timeout=10) as blocking:
+            blocking.sendall(request(headers="X-Long: " + "x" * 8_000_000 + "\r\n"))
+            return blocking.recv(1000)
+
+    assert (await asyncio.to_thread(sent_then_read)).startswith(b"HTTP/1.1 431 ")
+
+
 async def test_a_head_just_within_the_limits_is_served(hub: RunningHub):
     async with wire(hub) as connection:
         assert (await connection.asked(request(headers="X-A: b\r\n" * (MAX_HEADERS - 1)))).status == 200
@@ -179,12 +189,16 @@ async def test_a_spoiled_chunk_ends_its_request_and_nothing_else(hub: RunningHub
     head = f"POST {NOTIFICATIONS} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     async with wire(hub) as connection:
         connection.writer.write(head.encode() + b"2\r\n{}\r\n")
-        await connection.writer.drain()
+        # The operation's own answer, at its deadline, falls into the moment in which the refusal still stands.
+        # Nothing can be awaited for that: it is lost, or a defect in the log.
+        await asyncio.sleep(REQUEST_SECONDS - 0.5)
         answer = await connection.asked(b"zz\r\n")
         assert (answer.status, answer.problem["reason"]) == (400, "MALFORMED")
         assert await connection.end() == b""
+        await asyncio.sleep(0.8)
     async with wire(hub) as connection:
         assert (await connection.asked(request())).status == 200
+    assert '"level": "error"' not in hub.processes["all"].log_text()
 
 
 # ------------------------------------------------------------------------------------------------------ what is too deep
@@ -230,10 +244,10 @@ async def test_variables_of_a_get_too(hub: RunningHub):
 
 async def test_a_message_on_a_socket_too(hub: RunningHub):
     protocol = Subprotocol("graphql-transport-ws")
-    async with connect(f"ws://127.0.0.1:{hub.http_port}/graphql", subprotocols=[protocol]) as socket:
-        await socket.send("[" * 100_000)
+    async with connect(f"ws://127.0.0.1:{hub.http_port}/graphql", subprotocols=[protocol]) as opened:
+        await opened.send("[" * 100_000)
         with pytest.raises(ConnectionClosed) as closed:
-            await socket.recv()
+            await opened.recv()
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 4400
 
@@ -316,21 +330,21 @@ async def test_a_pause_between_requests_is_as_long_as_is_set(hub: RunningHub):
         assert (await connection.asked(request())).status == 200
         began = time.monotonic()
         assert await connection.end() == b""
-        assert 2 < time.monotonic() - began < 5
+        assert 1.5 < time.monotonic() - began < 4
 
 
 async def test_a_stream_and_a_socket_outlast_all_of_these(hub: RunningHub):
     protocol = Subprotocol("graphql-transport-ws")
     async with (
         wire(hub) as connection,
-        connect(f"ws://127.0.0.1:{hub.http_port}/graphql", subprotocols=[protocol]) as socket,
+        connect(f"ws://127.0.0.1:{hub.http_port}/graphql", subprotocols=[protocol]) as opened,
     ):
         connection.writer.write(request("/api/v1/users/ann/inbox/stream"))
-        await socket.send('{"type": "connection_init"}')
-        assert "connection_ack" in str(await socket.recv())
+        await opened.send('{"type": "connection_init"}')
+        assert "connection_ack" in str(await opened.recv())
         await asyncio.sleep(HEAD_SECONDS + REQUEST_SECONDS + 1)
-        await socket.send('{"type": "ping"}')
-        assert "pong" in str(await socket.recv())
+        await opened.send('{"type": "ping"}')
+        assert "pong" in str(await opened.recv())
         assert b"event: heartbeat" in await connection._reader.read(4096)
         with pytest.raises(TimeoutError):
             await connection.end(0.2)
