@@ -12,6 +12,7 @@ from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import limits
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
@@ -35,7 +36,20 @@ Duration = Annotated[timedelta, BeforeValidator(_plain_number)]
 Seconds = Annotated[Duration, Field(gt=timedelta(0))]
 """A duration: a number of seconds, or ISO 8601 such as `PT1H`."""
 Port = Annotated[int, Field(ge=0, le=65535)]
-Origin = Annotated[str, Field(pattern=r"^https?://[^\s/]+$")]
+
+
+def _with_a_port(origin: str) -> str:
+    # Only looking at it tells: ValueError for a port beyond 65,535, and for brackets around what is no address.
+    _ = urlsplit(origin).port
+    return origin
+
+
+Origin = Annotated[
+    str,
+    Field(pattern=r"^https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$"),
+    AfterValidator(_with_a_port),
+]
+"""Scheme, host and port of a page, as browsers send them (RFC 6454, section 7); a host beyond ASCII in its `xn--` form."""
 
 
 LONGEST_WINDOW = timedelta(days=366)

@@ -34,6 +34,7 @@ async function fillIn() {
   show('grpc');
   element('protos').replaceChildren(...about.protos.map(protoEntry));
   if (about.grpc.reflection) show('reflection');
+  if (about.graphql.graphiql) show('graphiql');
   if (about.capture) show('outbox');
 }
 

@@ -141,6 +141,19 @@ async def test_the_start_page_tells_what_runs_and_links_it(visit: Visit, rest: h
         assert response.status_code == 200, link
 
 
+async def test_the_start_page_links_no_graphiql_where_it_is_off(visit: Visit, rest: httpx2.AsyncClient):
+    about = (await rest.get("/about.json")).json()
+    assert about["graphql"] == {"graphiql": True}
+    off = {**about, "graphql": {"graphiql": False}}
+    await visit.page.route("**/about.json", lambda route: route.fulfill(json=off))
+    await visit.page.goto("/")
+    await expect(visit.page.locator("#grpc-target")).to_be_visible()
+    await expect(visit.page.locator("#version")).not_to_be_empty()
+    links = [await link.get_attribute("href") or "" for link in await visit.page.get_by_role("link").all()]
+    assert "/docs" in links
+    assert "/graphql" not in links
+
+
 async def test_the_start_page_says_when_the_hub_is_away(visit: Visit):
     await visit.page.route("**/readyz", lambda route: route.fulfill(status=503))
     await visit.page.goto("/")

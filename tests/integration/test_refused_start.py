@@ -51,6 +51,16 @@ async def test_a_liveness_file_that_cant_be_written(tmp_path):
     assert said == f"hub: HUB_LIVENESS_FILE: can't write {tmp_path}/nowhere/alive (No such file or directory)"
 
 
+async def test_trusted_documents_that_cant_be_run(tmp_path):
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text('{"abc": "{ nope }"}')
+    code, said = await run_with(tmp_path, HUB_GRAPHQL__TRUSTED_DOCUMENTS=str(manifest))
+    assert code == 2
+    fault = "the document abc can't be run: Cannot query field 'nope' on type 'Query'."
+    assert said.splitlines()[0].startswith(f"hub: HUB_GRAPHQL__TRUSTED_DOCUMENTS: {fault}")
+    assert "Traceback" not in said
+
+
 async def test_a_store_that_is_away(tmp_path):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))

@@ -163,6 +163,23 @@ class TestRefusals:
             ({"ROLE": "boss"}, "HUB_ROLE: "),
             ({"HTTP__PORT": "65536"}, "HUB_HTTP__PORT: "),
             ({"HTTP__MAX_BODY_BYTES": "0"}, "HUB_HTTP__MAX_BODY_BYTES: "),
+            *(
+                ({"HTTP__ALLOWED_ORIGINS": f'["https://a.example", "{origin}"]'}, "HUB_HTTP__ALLOWED_ORIGINS__1: ")
+                for origin in (
+                    "*",
+                    "null",
+                    "app.example",
+                    "ftp://app.example",
+                    "https://",
+                    "https://app.example/",
+                    "https://u@app.example",
+                    "https://app.example?x",
+                    "https://app.example:65536",
+                    "https://app.example:x",
+                    "https://[::1",
+                    "https://[1:2]",
+                )
+            ),
             ({"GRPC__TLS_CERTIFICATE": "c.pem"}, "HUB_GRPC__TLS_CERTIFICATE needs HUB_GRPC__TLS_KEY"),
             ({"GRPC__TLS_KEY": "k.pem"}, "HUB_GRPC__TLS_KEY needs HUB_GRPC__TLS_CERTIFICATE"),
             ({"GRPC__TLS_CLIENT_CA": "a.pem"}, "HUB_GRPC__TLS_CLIENT_CA needs HUB_GRPC__TLS_CERTIFICATE and "),
@@ -197,6 +214,13 @@ class TestRefusals:
         assert refusal(monkeypatch, ROLE=role).startswith(f"HUB_ROLE={role} needs HUB_AMQP__URL")
         set_to(monkeypatch, AMQP__URL=AMQP)
         assert load_settings().role == role
+
+    @pytest.mark.parametrize(
+        "origin", ["https://app.example", "http://127.0.0.1:3000", "https://[::1]:8443", "https://xn--9ca.example"]
+    )
+    def test_origins_are_as_browsers_send_them(self, monkeypatch, origin):
+        set_to(monkeypatch, HTTP__ALLOWED_ORIGINS=f'["{origin}"]')
+        assert load_settings().http.allowed_origins == (origin,)
 
     def test_every_one_of_several_is_named(self, monkeypatch):
         said = refusal(monkeypatch, HTTP__PORT="x", GRPC__PORT="y")
