@@ -160,7 +160,7 @@ async def test_hostile_documents_are_refused_at_once_and_say_which_limit(hub: Ru
     payload, limit = HOSTILE[name]
     began = time.monotonic()
     body = await WAYS[way](hub, payload)
-    # The slowest, in milliseconds: 20. What it protects from takes minutes, or for ever.
+    # 4 to 42 ms in the middle on a busy machine; run, the bomb has 2⁸⁰ parts.
     assert time.monotonic() - began < 2
     assert body.get("data") is None
     assert body["errors"][0]["extensions"] == IsPartialDict(code="INVALID_ARGUMENT", reason="MALFORMED")
