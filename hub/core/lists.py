@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from hub.domain.checks import REASON_LENGTH, is_in_utc, text_fault
+from hub.domain.checks import REASON_LENGTH, is_in_utc
 from hub.domain.errors import invalid_field
 from hub.domain.notifications import Notification
 from hub.domain.paging import (
@@ -19,6 +19,7 @@ from hub.domain.paging import (
     decode_cursor,
     encode_cursor,
 )
+from hub.domain.text import text_fault
 from hub.domain.times import to_milliseconds
 from hub.store.lists import ListQuery, ListStore
 

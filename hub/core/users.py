@@ -15,6 +15,7 @@ from hub.domain.checks import check_user_id
 from hub.domain.errors import Violation, invalid, not_found
 from hub.domain.notifications import User
 from hub.domain.principals import Principal
+from hub.domain.text import address_fault
 from hub.domain.users import DeletedUser, UserRecord, record_violations
 from hub.store.users import UserStore
 
@@ -79,9 +80,17 @@ class Users:
         canonical: dict[str, str] = {}
         for name, address in record.contact_points.items():
             try:
-                canonical[name] = self._by_contact_point[name].check_address(address)
+                canonical[name] = _canonical(address, self._by_contact_point[name])
             except ValueError as error:
                 violations.append(Violation(f"contact_points.{name}", str(error)))
         if violations:
             raise invalid(*violations)
         return UserRecord(canonical, record.locale, record.timezone)
+
+
+def _canonical(address: str, channel: Channel) -> str:
+    """Checked by what holds for all addresses, then by the channel's own rule; ValueError with a sentence."""
+    fault = address_fault(address)
+    if fault is not None:
+        raise ValueError(fault)
+    return channel.check_address(address)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hub.domain.errors import Violation, invalid
 from hub.domain.notifications import NewNotification, Priority
+from hub.domain.text import address_fault, label_fault, line_fault, lines_fault, text_fault
 from hub.domain.times import to_milliseconds
 
 USER_ID = re.compile(r"[A-Za-z0-9._:@+=~|-]{1,128}", re.ASCII)
 TITLE_LENGTH = 255
 MESSAGE_LENGTH = 20_000
 HTML_BYTES = 256 * 1024
-ADDRESS_LENGTH = 512
 METADATA_BYTES = 16 * 1024
 METADATA_LEVELS = 8
 METADATA_KEY_LENGTH = 128
@@ -43,15 +44,6 @@ class _Refusal(ValueError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.violation = Violation(field, message)
-
-
-def text_fault(text: str) -> str | None:
-    """What is wrong with a text anywhere: NUL and lone surrogates can neither be stored nor sent."""
-    if "\0" in text:
-        return "must not contain NUL"
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        return "must not contain lone surrogates"
-    return None
 
 
 def is_user_id(text: str) -> bool:
@@ -110,24 +102,29 @@ def _length_violation(field: str, text: str, longest: int) -> Violation | None:
     return Violation(field, f"must be 1 to {longest:,} characters long")
 
 
+_RULES: dict[str, Callable[[str], str | None]] = {
+    "title": line_fault,
+    "message": lines_fault,
+    "type": text_fault,
+    "html": lines_fault,
+    "to": address_fault,
+}
+
+
 def _text_violations(command: NewNotification) -> list[Violation]:
     violations: list[Violation | None] = []
     if not is_user_id(command.user_id):
         violations.append(_user_id_violation("user_id"))
     violations.append(_length_violation("title", command.title, TITLE_LENGTH))
-    if "\r" in command.title or "\n" in command.title:
-        violations.append(Violation("title", "must be one line"))
     violations.append(_length_violation("message", command.message, MESSAGE_LENGTH))
     if command.html is not None:
         if command.type != "email":
             violations.append(Violation("html", "is for notifications of type email only"))
         if not command.html or len(command.html.encode(errors="replace")) > HTML_BYTES:
             violations.append(Violation("html", f"must be 1 to {HTML_BYTES:,} bytes long"))
-    if command.to is not None:
-        violations.append(_length_violation("to", command.to, ADDRESS_LENGTH))
-    for field in ("title", "message", "type", "html", "to"):
+    for field, fault_of in _RULES.items():
         text = getattr(command, field)
-        fault = text_fault(text) if text is not None else None
+        fault = fault_of(text) if text is not None else None
         if fault:
             violations.append(Violation(field, fault))
     return [violation for violation in violations if violation is not None]
@@ -161,6 +158,8 @@ def _meaning_violations(metadata: dict[str, Any]) -> list[Violation]:
     category = metadata.get("category", "")
     if not isinstance(category, str) or len(category) > CATEGORY_LENGTH or ("category" in metadata and not category):
         violations.append(Violation("metadata.category", f"must be a text of 1 to {CATEGORY_LENGTH} characters"))
+    elif fault := label_fault(category):
+        violations.append(Violation("metadata.category", fault))
     return violations
 
 

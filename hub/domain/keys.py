@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hub.domain.checks import text_fault
 from hub.domain.errors import Violation, invalid, invalid_field
 from hub.domain.principals import Principal, Scope
+from hub.domain.text import text_fault
 
 LONGEST_NAME = 128
 LONGEST_OVERLAP = timedelta(days=30)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from hub.domain.checks import text_fault
 from hub.domain.errors import Violation, invalid, invalid_field
 from hub.domain.status import STORED, Status
+from hub.domain.text import text_fault
 
 LONGEST_RANGE = timedelta(days=90)
 MOST_BUCKETS = 1000
