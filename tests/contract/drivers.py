@@ -20,6 +20,8 @@ class Refused(Exception):
     fields: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
     correlation_id: str = ""
+    sentences: tuple[str, ...] = ()
+    """What is said of each of the fields."""
 
     def __str__(self) -> str:
         return f"{self.code} {self.reason} {self.fields}"

@@ -251,6 +251,7 @@ def _refusal(error: Body) -> Refused:
         tuple("limit" if v["field"] == "first" else v["field"] for v in extensions.get("violations") or ()),
         extensions.get("metadata") or {},
         extensions["correlation_id"],
+        tuple(violation["message"] for violation in extensions.get("violations") or ()),
     )
 
 

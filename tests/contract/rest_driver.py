@@ -143,6 +143,7 @@ def _refusal(response: httpx2.Response) -> Refused:
         tuple(violation["field"] for violation in problem.get("violations") or ()),
         problem.get("metadata") or {},
         problem["correlation_id"],
+        tuple(violation["message"] for violation in problem.get("violations") or ()),
     )
 
 

@@ -208,7 +208,8 @@ def _refusal(error: grpc.aio.AioRpcError) -> Refused:
     names = {"page_size": "limit", "page_token": "after"}
     violations = _unpacked(details, error_details_pb2.BadRequest).field_violations
     fields = tuple(names.get(violation.field, violation.field) for violation in violations)
-    return Refused(error.code().name, info.reason, fields, dict(info.metadata), request.request_id)
+    sentences = tuple(violation.description for violation in violations)
+    return Refused(error.code().name, info.reason, fields, dict(info.metadata), request.request_id, sentences)
 
 
 def _unpacked(details: dict[str, Any], kind: Any) -> Any:

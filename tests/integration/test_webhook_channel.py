@@ -391,6 +391,30 @@ async def test_a_cut_after_the_request_is_ambiguous(answer):
     assert len(seen) == 1
 
 
+@pytest.mark.parametrize(
+    "line",
+    [f"X-More: {'x' * 1000}\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n"],
+    ids=["headers without end", "hints without end"],
+)
+async def test_an_answer_that_never_comes_to_its_point_is_cut(line):
+    written = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal written
+        await read_request(reader)
+        writer.write(b"" if "103" in line else b"HTTP/1.1 200 X\r\n")
+        while True:
+            writer.write(line.encode() * 50)
+            await writer.drain()
+            written += len(line) * 50
+            await asyncio.sleep(0.01)
+
+    async with raw_server(talk) as port, webhooks(send_timeout=1) as channel:
+        async with asyncio.timeout(2):
+            check(await channel.send(message(url(port))), OutcomeKind.AMBIGUOUS, "OUTCOME_UNKNOWN")
+    assert written < 8 * 1024 * 1024
+
+
 async def test_silence_after_the_request_is_ambiguous():
     async def talk(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
