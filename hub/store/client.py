@@ -68,13 +68,18 @@ class Store:
 def check_url(url: str) -> None:
     """Raises ValueError with a sentence if the URL is none, or would weaken what an answer promises."""
     try:
-        options = parse_uri(url, validate=True, warn=False)["options"]
+        parsed = parse_uri(url, validate=True, warn=False)
     except (InvalidURI, ConfigurationError, ValueError):
         msg = "is not a MongoDB connection string"
         raise ValueError(msg) from None
     except OSError as error:
         msg = f"names a file that can't be read ({error.strerror})"
         raise ValueError(msg) from None
+    # A / in a password ends the hosts too early, and the rest of it becomes the database's name.
+    if "@" in f"{parsed['database']}{parsed['collection']}":
+        msg = "is not a MongoDB connection string"
+        raise ValueError(msg)
+    options = parsed["options"]
     if options.get("w", "majority") != "majority" or options.get("journal", True) is not True:
         msg = "must not set w or journal to anything weaker than w=majority and journal=true"
         raise ValueError(msg)

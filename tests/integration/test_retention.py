@@ -101,7 +101,14 @@ async def test_a_day_that_has_begun_to_go_is_no_finding(mongo_url: str, database
     """Of its hours some are there no more, which its own roll-up still counts."""
     now = datetime.now(UTC)
     day = floor(now - 10 * DAY, Bucket.DAY)
-    cell: dict[str, Any] = {"tenant": "t", "type": "sms", "category": None, "status": "sent", "attempts": 1, "latencies": {}}
+    cell: dict[str, Any] = {
+        "tenant": "t",
+        "type": "sms",
+        "category": None,
+        "status": "sent",
+        "attempts": 1,
+        "latencies": {},
+    }
     hour = cell | {"_id": b"h", "hour": day + 23 * HOUR, "total": 1, "stamp": uuid4(), "folded": True}
     whole = cell | {"_id": b"d", "day": day, "hours": [1] * 24, "stamp": uuid4()}
     await database["rollups"].insert_one(hour)

@@ -58,6 +58,7 @@ CREDENTIAL_ENDED = 4403
 """Clients that come back need a new token first."""
 """Clients come back after this code (RFC 6455, IANA registry of close codes)."""
 _REASON_BYTES = 123
+_CLIENTS_SAY = frozenset({"connection_init", "ping", "pong", "subscribe", "complete"})
 
 
 class _Adapter(ASGIWebSocketAdapter):
@@ -283,6 +284,8 @@ def _fault_of(message: Any) -> str | None:
     """What is wrong with the shape of a message; Strawberry would fall over it."""
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         return "A message must be an object with a type"
+    if message["type"] not in _CLIENTS_SAY:
+        return "The type is none that clients send"
     if message["type"] in {"subscribe", "complete"} and not (isinstance(message.get("id"), str) and message["id"]):
         return "The id must be a text"
     if message["type"] != "subscribe":
