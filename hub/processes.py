@@ -22,7 +22,7 @@ from hub.core.tasks import ended
 from hub.dev import outbox
 from hub.dev.demo import run_demo
 from hub.log import get_logger, tell_of_task
-from hub.settings import Role, Settings, own_address
+from hub.settings import Role, Settings, is_loopback, own_address
 from hub.transports.graphql import app as graphql_app
 from hub.transports.grpc import app as grpc_app
 from hub.transports.grpc.certificates import CertificateError, certificates
@@ -34,6 +34,7 @@ from hub.web import metrics as metrics_page
 from hub.web import pages
 from hub.web.about import About
 from hub.web.cors import Cors
+from hub.web.own_host import OwnHost
 from hub.web.server import http_server
 from hub.web.site import Asgi, Site
 
@@ -187,7 +188,10 @@ async def _serving(hub: Hub, settings: Settings) -> AsyncIterator[Ports]:
     listener = _listen(settings.http.host, settings.http.port, "HUB_HTTP__PORT")
     grpc = await _start_grpc(hub, settings)
     mounted: dict[str, Asgi] = {"/graphql": graphql, **_pages(hub, settings, grpc.port)}
-    site = Cors(Site(rest, mounted), settings.http.allowed_origins)
+    site: Asgi = Cors(Site(rest, mounted), settings.http.allowed_origins)
+    if not settings.auth.demanded and is_loopback(settings.http.host):
+        http = settings.http
+        site = OwnHost(site, http.allowed_hosts, http.allowed_origins, rest_errors.problem)
     async with _http_server(site, listener, settings):
         yield Ports(listener.getsockname()[1], grpc.port)
         rest.state.streams.announce_drain()

@@ -94,6 +94,8 @@ class HttpSettings(_Slice):
     request into one that is just being closed."""
     allowed_origins: tuple[Origin, ...] = ()
     """Origins of pages beside the hub's own whose scripts may call it and open sockets, such as `["https://app.example"]`."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names besides those of loopback under which a hub on loopback that needs no credentials is called."""
 
 
 class GrpcSettings(_Slice):

@@ -14,7 +14,7 @@ CORRELATION_ID = "x-correlation-id"
 _DETAILS = "grpc-status-details-bin"
 _BROKEN = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED})
 """What grpc makes of a connection that breaks at an awkward moment; from the hub these come with a reason."""
-_NOTHING_DONE = frozenset({"OVERLOADED", "NOT_SETTLED"})
+_NOTHING_DONE = frozenset({"OVERLOADED", "NOT_SETTLED", "IDENTITY_PROVIDER_UNREACHABLE"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ def test_what_passes_by_itself(reason: Reason) -> None:
         Reason.STORE_UNREACHABLE,
         Reason.OVERLOADED,
         Reason.NOT_SETTLED,
+        Reason.IDENTITY_PROVIDER_UNREACHABLE,
         Reason.DEADLINE_EXCEEDED,
     }
     assert error.passing == (reason in retried)

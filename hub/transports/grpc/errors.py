@@ -36,7 +36,9 @@ STATUS_OF: dict[Code, grpc.StatusCode] = {
 }
 """Total: a test asserts it."""
 
-RETRYABLE = frozenset({Reason.RATE_LIMITED, Reason.STORE_UNREACHABLE, Reason.OVERLOADED})
+RETRYABLE = frozenset(
+    {Reason.RATE_LIMITED, Reason.STORE_UNREACHABLE, Reason.OVERLOADED, Reason.IDENTITY_PROVIDER_UNREACHABLE}
+)
 """What passes by itself. TOO_LARGE has the code RESOURCE_EXHAUSTED too, but stays too large."""
 DEFAULT_RETRY_AFTER = timedelta(seconds=1)
 
