@@ -88,4 +88,8 @@ def _only(selection: Selection) -> str | None:
     """The one that was selected, or the one user whose they are; None for several."""
     if selection.filters is not None:
         return selection.filters.user_id
-    return selection.ids[0] if selection.ids is not None and len(selection.ids) == 1 else None
+    if selection.ids is None or len(selection.ids) != 1:
+        return None
+    # As an id alone: callers may send any text in its place, an address or half a surrogate pair.
+    identifier = parse_id(selection.ids[0])
+    return None if identifier is None else str(identifier)

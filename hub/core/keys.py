@@ -9,7 +9,16 @@ from hub.core.access import Operation
 from hub.core.audit import ANONYMOUS, AuditTrail
 from hub.domain.audit import Action
 from hub.domain.errors import HubError, Reason, not_found
-from hub.domain.keys import ApiKey, IssuedKey, NewKey, checked_key, checked_overlap, hash_key, new_secret
+from hub.domain.keys import (
+    ApiKey,
+    IssuedKey,
+    NewKey,
+    checked_key,
+    checked_overlap,
+    hash_key,
+    is_key_id,
+    new_secret,
+)
 from hub.domain.principals import Principal
 from hub.domain.times import now
 from hub.store.api_keys import ApiKeyStore
@@ -39,8 +48,8 @@ class Keys:
         """Makes a key like another one, which goes on for `overlap` (one day) and then ends. NOT_FOUND if it has ended."""
         access.allow(principal, Operation.ROTATE_KEY)
         span = checked_overlap(overlap)
-        old = await self._store.get(principal.tenant, key_id)
-        if old is None or not old.stands(now()):
+        old = await self._known(principal, key_id)
+        if not old.stands(now()):
             raise not_found("The key")
         async with self._audit.deed(principal, Action.KEY_ROTATED, key_id):
             # The new one first: a caller must never be left without any.
@@ -51,13 +60,19 @@ class Keys:
     async def revoke(self, principal: Principal, key_id: str) -> ApiKey:
         """Ends a key: requests with it are refused within two seconds, its streams end within five. May be repeated."""
         access.allow(principal, Operation.REVOKE_KEY)
-        if await self._store.get(principal.tenant, key_id) is None:
-            raise not_found("The key")
+        await self._known(principal, key_id)
         async with self._audit.deed(principal, Action.KEY_REVOKED, key_id):
             revoked = await self._store.revoke(principal.tenant, key_id)
         if revoked is None:
             raise not_found("The key")
         return revoked
+
+    async def _known(self, principal: Principal, key_id: str) -> ApiKey:
+        """A key of the tenant. Whatever else may be sent as an id is not found, and never reaches store or trail."""
+        found = await self._store.get(principal.tenant, key_id) if is_key_id(key_id) else None
+        if found is None:
+            raise not_found("The key")
+        return found
 
     async def _issue(self, principal: Principal, command: NewKey) -> IssuedKey:
         if await self._store.count(principal.tenant) >= MOST_KEYS:

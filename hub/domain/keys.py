@@ -9,15 +9,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hub.domain.checks import LONGEST_AHEAD
 from hub.domain.errors import Violation, invalid, invalid_field
 from hub.domain.principals import Principal, Scope
-from hub.domain.text import text_fault
+from hub.domain.text import label_fault
 
 LONGEST_NAME = 128
 LONGEST_OVERLAP = timedelta(days=30)
 DEFAULT_OVERLAP = timedelta(hours=24)
 _KEY = re.compile(r"hub_[a-z0-9]{1,16}_([0-9a-f]{12})_[A-Za-z0-9_-]{43}", re.ASCII)
+_ID = re.compile(r"[0-9a-f]{12}", re.ASCII)
 _ENVIRONMENT = re.compile(r"[a-z0-9]{1,16}", re.ASCII)
+DEFAULT_ENVIRONMENT = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class NewKey:
     name: str
     scopes: frozenset[Scope]
     expires_at: datetime | None = None
-    environment: str = "live"
+    environment: str = DEFAULT_ENVIRONMENT
     """A word in the key that tells people where it belongs: 1 to 16 of `a-z0-9`."""
 
 
@@ -72,6 +75,11 @@ def new_secret(environment: str) -> tuple[str, str]:
     return identifier, f"hub_{environment}_{identifier}_{secrets.token_urlsafe(32)}"
 
 
+def is_key_id(text: str) -> bool:
+    """Whether a text can be the id of a key."""
+    return _ID.fullmatch(text) is not None
+
+
 def id_in(token: str) -> str | None:
     """The id of what has the form of a key, or None."""
     found = _KEY.fullmatch(token)
@@ -100,14 +108,16 @@ def checked_key(command: NewKey, now: datetime) -> NewKey:
     violations = []
     if not command.name.strip() or len(command.name) > LONGEST_NAME:
         violations.append(Violation("name", f"must be 1 to {LONGEST_NAME} characters long"))
-    elif (fault := text_fault(command.name)) or not command.name.isprintable():
-        violations.append(Violation("name", fault or "must not contain control characters"))
+    elif fault := label_fault(command.name):
+        violations.append(Violation("name", fault))
     if not command.scopes:
         violations.append(Violation("scopes", "must not be empty"))
     if _ENVIRONMENT.fullmatch(command.environment) is None:
         violations.append(Violation("environment", "must be 1 to 16 of a-z and 0-9"))
     if command.expires_at is not None and command.expires_at <= now:
         violations.append(Violation("expires_at", "must lie in the future"))
+    elif command.expires_at is not None and command.expires_at > now + LONGEST_AHEAD:
+        violations.append(Violation("expires_at", "must lie within ten years"))
     if violations:
         raise invalid(*violations)
     return command

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -41,14 +42,22 @@ async def hub(mongo_url: str, mongo_database: str, amqp_url: str) -> AsyncIterat
         yield running
 
 
-@pytest.fixture(scope="session")
-async def drivers(hub: RunningHub) -> AsyncIterator[Drivers]:
+@asynccontextmanager
+async def calling(hub: RunningHub, credential: str | None = None) -> AsyncIterator[Drivers]:
+    """Drivers that come with a credential, or with none."""
+    headers = {} if credential is None else {"Authorization": f"Bearer {credential}"}
     async with (
-        httpx2.AsyncClient(base_url=hub.base_url, timeout=20) as client,
+        httpx2.AsyncClient(base_url=hub.base_url, timeout=20, headers=headers) as client,
         grpc.aio.insecure_channel(hub.grpc_target) as channel,
     ):
         socket_url = f"ws://127.0.0.1:{hub.http_port}/graphql"
-        yield Drivers(RestDriver(client), GraphqlDriver(client, socket_url), RpcDriver(channel))
+        yield Drivers(RestDriver(client), GraphqlDriver(client, socket_url, credential), RpcDriver(channel, credential))
+
+
+@pytest.fixture(scope="session")
+async def drivers(hub: RunningHub) -> AsyncIterator[Drivers]:
+    async with calling(hub) as found:
+        yield found
 
 
 @pytest.fixture(params=NAMES)

@@ -10,8 +10,10 @@ from typing import Any
 
 import httpx2
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from hub.domain.checks import is_user_id
 from tests.contract.drivers import Body, Refused
 
 FAULT = "{ code message }"
@@ -27,6 +29,11 @@ USER = "{ userId contactPoints locale timezone createdAt updatedAt }"
 COUNTS = """{
   from to bucket rows { start type category status count }
   channels { type settled failed failureRate attempts p50Ms p95Ms p99Ms }
+}"""
+KEY = "{ keyId name scopes environment createdAt createdBy expiresAt revokedAt lastUsedAt }"
+ENTRIES = """{
+  edges { cursor node { entryId at actor action subject correlationId result } }
+  pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
 }"""
 HEALTH = """{
   status version processes { id role version startedAt beatAt lagMs } components { name status detail }
@@ -83,7 +90,7 @@ class GraphqlDriver:
     async def get_user(self, user_id: str) -> Body:
         found: Body = (await self._run(f"query($id: ID!) {{ user(id: $id) {USER} }}", {"id": user_id}))["user"]
         if found is None:
-            raise Refused("INVALID_ARGUMENT", "INVALID_VALUE", ("user_id",), correlation_id="(none)")
+            raise _no_user(user_id)
         if found["created_at"] is None:
             raise Refused("NOT_FOUND", "NOT_FOUND", correlation_id="(none)")
         return found
@@ -109,6 +116,31 @@ class GraphqlDriver:
         found: Body = data["statistics"]
         return found
 
+    async def create_key(self, command: Body) -> Body:
+        return _issued(await self._mutate("createKey", command, f"key {KEY} secret"))
+
+    async def keys(self) -> list[Body]:
+        return [_identified(key, "key_id") for key in (await self._run(f"{{ keys {KEY} }}", {}))["keys"]]
+
+    async def rotate_key(self, key_id: str, overlap_seconds: int | None = None) -> Body:
+        given = {"key_id": key_id, "overlap_seconds": overlap_seconds}
+        return _issued(await self._mutate("rotateKey", given, f"key {KEY} secret"))
+
+    async def revoke_key(self, key_id: str) -> Body:
+        return _identified((await self._mutate("revokeKey", {"key_id": key_id}, f"key {KEY}"))["key"], "key_id")
+
+    async def issue_user_token(self, user_id: str, lifetime_seconds: int | None = None) -> Body:
+        given = {"user_id": user_id, "lifetime_seconds": lifetime_seconds}
+        return await self._mutate("issueUserToken", given, "token expiresAt")
+
+    async def audit(self, **arguments: Any) -> Body:
+        given = {"first": arguments.get("limit", 20), "after": arguments.get("after")}
+        document = f"query($first: Int, $after: String) {{ auditEntries(first: $first, after: $after) {ENTRIES} }}"
+        page = (await self._run(document, given))["audit_entries"]
+        assert page["page_info"]["has_previous_page"] == (given["after"] is not None)
+        shown = _as_page(page)
+        return {**shown, "items": [_identified(entry, "entry_id") for entry in shown["items"]]}
+
     async def health(self) -> Body:
         found: Body = (await self._run(f"{{ health {HEALTH} }}", {}))["health"]
         return found
@@ -133,6 +165,8 @@ class GraphqlDriver:
     async def unread_count(self, user_id: str) -> Body:
         data = await self._run("query($id: ID!) { user(id: $id) { unreadCount unreadCountCapped } }", {"id": user_id})
         found: Body = data["user"]
+        if found is None:
+            raise _no_user(user_id)
         return found
 
     async def update_status(self, notification_id: str, status: str) -> Body:
@@ -197,7 +231,7 @@ class GraphqlDriver:
             document = f"query($user: ID! {declared}) {{ user(id: $user) {{ {inner} }} }}"
             found = (await self._run(document, {"user": user_id, **variables}))["user"]
             if found is None:
-                raise Refused("INVALID_ARGUMENT", "INVALID_VALUE", ("user_id",))
+                raise _no_user(user_id)
             page = found[_snake(name)]
         return _as_page(page)
 
@@ -219,11 +253,21 @@ class GraphqlDriver:
     async def _subscribe(self, document: str, variables: Body, name: str) -> AsyncIterator[AsyncIterator[Body]]:
         async with connect(self._socket_url, subprotocols=[Subprotocol("graphql-transport-ws")]) as socket:
             await socket.send(json.dumps({"type": "connection_init", "payload": self._init}))
-            assert json.loads(await socket.recv())["type"] == "connection_ack"
+            assert json.loads(await _unless_closed(socket))["type"] == "connection_ack"
             payload = {"query": document, "variables": variables}
             await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
             first = _message(await socket.recv())
             yield _events(socket, first, name)
+
+
+async def _unless_closed(socket: ClientConnection) -> str | bytes:
+    """What comes next; a socket that is closed for want of a credential refuses as an operation would."""
+    try:
+        return await socket.recv()
+    except ConnectionClosed as closed:
+        if closed.rcvd is None or closed.rcvd.code != 4401:
+            raise
+        raise Refused("UNAUTHENTICATED", "UNAUTHENTICATED", correlation_id="(none)") from None
 
 
 def _message(raw: str | bytes) -> Body:
@@ -241,6 +285,13 @@ async def _events(socket: ClientConnection, first: Body, name: str) -> AsyncIter
         yield _canonical(message["payload"]["data"])[name]
         message = _message(await socket.recv())
     assert message["type"] == "complete"
+
+
+def _no_user(user_id: str) -> Refused:
+    """What a look-up's null stands for: there can be no such user, or the caller may not know of them."""
+    if is_user_id(user_id):
+        return Refused("NOT_FOUND", "NOT_FOUND", correlation_id="(none)")
+    return Refused("INVALID_ARGUMENT", "INVALID_VALUE", ("user_id",), correlation_id="(none)")
 
 
 def _refusal(error: Body) -> Refused:
@@ -263,6 +314,15 @@ def _as_page(page: Body) -> Body:
         "items": [edge["node"] for edge in edges],
         "next_cursor": info["end_cursor"] if info["has_next_page"] else None,
     }
+
+
+def _issued(payload: Body) -> Body:
+    return {**payload, "key": _identified(payload["key"], "key_id")}
+
+
+def _identified(shown: Body, name: str) -> Body:
+    """With `id` as the other protocols have it: to Relay that would be an identity."""
+    return {"id" if field == name else field: value for field, value in shown.items()}
 
 
 def _selection(selection: Body) -> Body:
@@ -294,7 +354,7 @@ def _camel_keys(given: Body) -> Body:
 
 def _canonical(value: Any, name: str = "") -> Any:
     """An answer in REST's case, enums lower-case; metadata is the caller's own."""
-    if name in {"metadata", "contactPoints"} and not isinstance(value, int):
+    if name in {"metadata", "contactPoints", "result"} and not isinstance(value, int):
         return value
     if isinstance(value, dict):
         return {_snake(key): _canonical(item, key) for key, item in value.items()}

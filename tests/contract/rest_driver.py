@@ -49,6 +49,29 @@ class RestDriver:
     async def statistics(self, **arguments: Any) -> Body:
         return await self._list("/statistics", {name.removesuffix("_"): value for name, value in arguments.items()})
 
+    async def create_key(self, command: Body) -> Body:
+        return await self._secret("/keys", command)
+
+    async def keys(self) -> list[Body]:
+        answer = await self._json("GET", "/keys")
+        assert answer.keys() == {"items"}
+        items: list[Body] = answer["items"]
+        return items
+
+    async def rotate_key(self, key_id: str, overlap_seconds: int | None = None) -> Body:
+        body = None if overlap_seconds is None else {"overlap_seconds": overlap_seconds}
+        return await self._secret(f"/keys/{key_id}/rotate", body)
+
+    async def revoke_key(self, key_id: str) -> Body:
+        return await self._json("DELETE", f"/keys/{key_id}")
+
+    async def issue_user_token(self, user_id: str, lifetime_seconds: int | None = None) -> Body:
+        body = None if lifetime_seconds is None else {"lifetime_seconds": lifetime_seconds}
+        return await self._secret(f"/users/{user_id}/tokens", body)
+
+    async def audit(self, **arguments: Any) -> Body:
+        return await self._list("/audit", arguments)
+
     async def health(self) -> Body:
         return await self._json("GET", "/health")
 
@@ -117,6 +140,13 @@ class RestDriver:
     async def _json(self, method: str, path: str, **arguments: Any) -> Body:
         body: Body = (await self._send(method, path, **arguments)).json()
         return body
+
+    async def _secret(self, path: str, body: Body | None) -> Body:
+        given = {} if body is None else {"json": body}
+        response = await self._send("POST", path, **given)
+        assert (response.status_code, response.headers["cache-control"]) == (201, "no-store")
+        answer: Body = response.json()
+        return answer
 
     async def _list(self, path: str, arguments: Body) -> Body:
         parameters = {name: _parameter(value) for name, value in arguments.items() if value is not None}

@@ -16,8 +16,9 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no py.typed
 
-from hub.rpc.v1 import entities_pb2, health_pb2, users_pb2
+from hub.rpc.v1 import access_pb2, entities_pb2, health_pb2, users_pb2
 from hub.rpc.v1 import notifications_pb2 as pb
+from hub.rpc.v1.access_pb2_grpc import AccessServiceStub
 from hub.rpc.v1.health_pb2_grpc import HealthServiceStub
 from hub.rpc.v1.notifications_pb2_grpc import NotificationServiceStub
 from hub.rpc.v1.users_pb2_grpc import UserServiceStub
@@ -45,6 +46,7 @@ class RpcDriver:
     def __init__(self, channel: grpc.aio.Channel, key: str | None = None) -> None:
         self._stub: Any = _Keyed(NotificationServiceStub(channel), key)
         self._users: Any = _Keyed(UserServiceStub(channel), key)
+        self._access: Any = _Keyed(AccessServiceStub(channel), key)
         self._health: Any = _Keyed(HealthServiceStub(channel), key)
 
     async def create(self, command: Body, key: str | None = None) -> tuple[Body, bool]:
@@ -89,6 +91,31 @@ class RpcDriver:
         given |= {name: _timestamp(given[name]) for name in ("from", "to") if name in given}
         request = _request(pb.GetStatisticsRequest, given)
         return plain((await _call(self._stub.GetStatistics(request))).statistics)
+
+    async def create_key(self, command: Body) -> Body:
+        return plain(await _call(self._access.CreateKey(_request(access_pb2.CreateKeyRequest, command))))
+
+    async def keys(self) -> list[Body]:
+        answer = await _call(self._access.ListKeys(access_pb2.ListKeysRequest()))
+        return [plain(key) for key in answer.keys]
+
+    async def rotate_key(self, key_id: str, overlap_seconds: int | None = None) -> Body:
+        request = access_pb2.RotateKeyRequest(key_id=key_id, overlap_seconds=overlap_seconds)
+        return plain(await _call(self._access.RotateKey(request)))
+
+    async def revoke_key(self, key_id: str) -> Body:
+        return plain((await _call(self._access.RevokeKey(access_pb2.RevokeKeyRequest(key_id=key_id)))).key)
+
+    async def issue_user_token(self, user_id: str, lifetime_seconds: int | None = None) -> Body:
+        request = access_pb2.IssueUserTokenRequest(user_id=user_id, lifetime_seconds=lifetime_seconds)
+        return plain(await _call(self._access.IssueUserToken(request)))
+
+    async def audit(self, **arguments: Any) -> Body:
+        request = access_pb2.ListAuditEntriesRequest(
+            page_size=arguments.get("limit", 0), page_token=arguments.get("after") or ""
+        )
+        answer = await _call(self._access.ListAuditEntries(request))
+        return {"items": [plain(entry) for entry in answer.entries], "next_cursor": answer.next_page_token or None}
 
     async def health(self) -> Body:
         return plain((await _call(self._health.GetHealth(health_pb2.GetHealthRequest()))).health)
@@ -262,7 +289,7 @@ def _plain_field(message: Any, field: FieldDescriptor) -> Any:
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         return dict(value)
     if field.is_repeated:
-        return [plain(item) for item in value]
+        return [plain(item) if isinstance(item, Message) else item for item in value]
     if field.has_presence and not message.HasField(field.name):
         return None
     if isinstance(value, Timestamp):

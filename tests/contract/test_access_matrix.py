@@ -199,7 +199,7 @@ ON_USERS = {
     "markAllRead",
     "watchInbox",
     "getUser",
-    "issueToken",
+    "issueUserToken",
 }
 LISTS = {"listUserNotifications", "listInbox"}
 NEW = {"user_id": "carl", "title": "Hello", "message": "World", "type": "in_app"}
@@ -214,6 +214,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "updateUser": {"user_id": "carl", "locale": "pt-BR"},
     "deleteUser": {"user_id": "leaver"},
     "getStatistics": {},
+    "createKey": {"name": "matrix", "scopes": ["inbox"]},
+    "listKeys": {},
+    "listAuditEntries": {"limit": 1},
     "getHealth": {},
     "Query.health": {},
     "takeReceipt": {"provider": "email", "type": "bounced", "at": "2026-01-01T08:00:00Z"},

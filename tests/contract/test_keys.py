@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
-import grpc
 import httpx2
 import pytest
 from websockets.asyncio.client import connect
@@ -17,10 +16,7 @@ from websockets.typing import Subprotocol
 from hub.admin.keys import new_key
 from hub.domain.principals import Scope
 from tests.contract.comparing import everywhere, refused_everywhere
-from tests.contract.conftest import Drivers
-from tests.contract.graphql_driver import GraphqlDriver
-from tests.contract.rest_driver import RestDriver
-from tests.contract.rpc_driver import RpcDriver
+from tests.contract.conftest import Drivers, calling
 from tests.contract.test_notifications import in_future, welcome
 from tests.hub_process import RunningHub, running_hub
 
@@ -48,13 +44,7 @@ async def callers(locked: RunningHub) -> AsyncIterator[dict[str, Drivers]]:
     async with AsyncExitStack() as stack:
         found = {}
         for name, key in [("nobody", None), ("stranger", "hub_test_0_x"), *((n, k) for n, (k, _) in KEYS.items())]:
-            headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-            client = await stack.enter_async_context(
-                httpx2.AsyncClient(base_url=locked.base_url, timeout=20, headers=headers)
-            )
-            channel = await stack.enter_async_context(grpc.aio.insecure_channel(locked.grpc_target))
-            socket_url = f"ws://127.0.0.1:{locked.http_port}/graphql"
-            found[name] = Drivers(RestDriver(client), GraphqlDriver(client, socket_url, key), RpcDriver(channel, key))
+            found[name] = await stack.enter_async_context(calling(locked, key))
         yield found
 
 

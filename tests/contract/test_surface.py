@@ -17,7 +17,7 @@ from graphql import (
 )
 
 from hub.core.access import Operation
-from hub.rpc.v1 import entities_pb2, events_pb2, health_pb2, users_pb2
+from hub.rpc.v1 import access_pb2, entities_pb2, events_pb2, health_pb2, users_pb2
 from hub.rpc.v1 import notifications_pb2 as pb
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +41,12 @@ OPERATIONS: dict[Operation, tuple[str, str]] = {
     Operation.UPDATE_USER: ("updateUser", "Mutation.updateUser"),
     Operation.DELETE_USER: ("deleteUser", "Mutation.deleteUser"),
     Operation.STATISTICS: ("getStatistics", "Query.statistics"),
+    Operation.ISSUE_TOKEN: ("issueUserToken", "Mutation.issueUserToken"),
+    Operation.CREATE_KEY: ("createKey", "Mutation.createKey"),
+    Operation.LIST_KEYS: ("listKeys", "Query.keys"),
+    Operation.ROTATE_KEY: ("rotateKey", "Mutation.rotateKey"),
+    Operation.REVOKE_KEY: ("revokeKey", "Mutation.revokeKey"),
+    Operation.LIST_AUDIT: ("listAuditEntries", "Query.auditEntries"),
 }
 # One rule of access covers both marks and both creates, a status change is ruled by its target, health by nobody.
 MORE = {
@@ -123,7 +129,9 @@ def test_every_operation_of_the_core_stands_in_the_table() -> None:
 def test_rest_and_grpc_have_the_operations_of_the_table_and_no_others() -> None:
     table = {rest for rest, _ in OPERATIONS.values()} | {rest for rest, _ in MORE}
     services = [
-        service for file in (pb, users_pb2, health_pb2) for service in file.DESCRIPTOR.services_by_name.values()
+        service
+        for file in (pb, users_pb2, access_pb2, health_pb2)
+        for service in file.DESCRIPTOR.services_by_name.values()
     ]
     rpcs = [name for service in services for name in service.methods_by_name]
     assert set(rest_operations()) == table
@@ -155,6 +163,25 @@ def test_a_create_takes_the_same_fields_everywhere() -> None:
     key = {"idempotency_key"}
     assert rest_fields("NewNotification") | key == graphql_fields("CreateNotificationInput")
     assert rest_fields("NewNotification") | key == grpc_fields(pb.CreateNotificationRequest)
+
+
+def test_credentials_and_deeds_have_the_same_fields_everywhere() -> None:
+    for name, message, identifier in [
+        ("ApiKey", access_pb2.ApiKey, "key_id"),
+        ("AuditEntry", access_pb2.AuditEntry, "entry_id"),
+    ]:
+        # To Relay a field called `id` would be an identity.
+        shown = {"id" if field == identifier else field for field in graphql_fields(name)}
+        assert rest_fields(name) == shown == grpc_fields(message), name
+    assert rest_fields("NewKey") == graphql_fields("CreateKeyInput") == grpc_fields(access_pb2.CreateKeyRequest)
+    assert rest_fields("IssuedKey") == graphql_fields("CreateKeyPayload") == grpc_fields(access_pb2.CreateKeyResponse)
+    assert rest_fields("IssuedKey") == graphql_fields("RotateKeyPayload") == grpc_fields(access_pb2.RotateKeyResponse)
+    token = access_pb2.IssueUserTokenResponse
+    assert rest_fields("IssuedToken") == graphql_fields("IssueUserTokenPayload") == grpc_fields(token)
+    key, user = {"key_id"}, {"user_id"}
+    assert rest_fields("Rotation") | key == graphql_fields("RotateKeyInput") == grpc_fields(access_pb2.RotateKeyRequest)
+    token_request = access_pb2.IssueUserTokenRequest
+    assert rest_fields("NewToken") | user == graphql_fields("IssueUserTokenInput") == grpc_fields(token_request)
 
 
 def test_enumerations_have_the_same_values_everywhere() -> None:

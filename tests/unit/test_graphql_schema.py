@@ -91,6 +91,8 @@ def test_the_operations_are_those_of_the_contract(schema: GraphQLSchema):
         "user",
         "deadLetters",
         "statistics",
+        "keys",
+        "auditEntries",
         "health",
     }
     assert set(schema.mutation_type.fields) == {
@@ -105,6 +107,10 @@ def test_the_operations_are_those_of_the_contract(schema: GraphQLSchema):
         "purgeDeadLetters",
         "updateUser",
         "deleteUser",
+        "createKey",
+        "rotateKey",
+        "revokeKey",
+        "issueUserToken",
     }
     assert set(schema.subscription_type.fields) == {"inboxEvents", "notificationEvents"}
 

@@ -9,6 +9,7 @@ from graphql import GraphQLError, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
+from hub.transports.graphql.access import AccessMutations, AccessQueries
 from hub.transports.graphql.batch import BatchMutations
 from hub.transports.graphql.columns import Executor, Reticent
 from hub.transports.graphql.dead_letters import DeadLetterMutations, DeadLetterQueries
@@ -28,7 +29,7 @@ from hub.transports.graphql.users import UserMutations, UserQueries
 
 
 @strawberry.type(description="What can be read. A look-up by an unknown or foreign id gives null.")
-class Query(NotificationQueries, UserQueries, DeadLetterQueries, StatisticsQueries, HealthQueries):
+class Query(NotificationQueries, UserQueries, DeadLetterQueries, StatisticsQueries, AccessQueries, HealthQueries):
     """All queries."""
 
 
@@ -36,7 +37,9 @@ class Query(NotificationQueries, UserQueries, DeadLetterQueries, StatisticsQueri
     description="What can be changed. A payload is null where its mutation failed; what others of the same document "
     "did stays done."
 )
-class Mutation(NotificationMutations, BatchMutations, InboxMutations, DeadLetterMutations, UserMutations):
+class Mutation(
+    NotificationMutations, BatchMutations, InboxMutations, DeadLetterMutations, UserMutations, AccessMutations
+):
     """All mutations."""
 
 

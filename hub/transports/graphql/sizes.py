@@ -37,6 +37,7 @@ SIZES: Mapping[tuple[str, str], int] = {
     ("Notification", "attempts"): 3,
     ("OperationError", "violations"): 3,
     ("Statistics", "rows"): 1000,
+    ("Query", "keys"): 100,
     # Introspection: what the schema has, roughly. Asked for as a whole it fits once, not twice.
     ("__Schema", "types"): 50,
     ("__Type", "fields"): 4,

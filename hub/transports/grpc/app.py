@@ -13,8 +13,9 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from hub.core.admission import Admission
 from hub.core.app import Core
 from hub.log import get_logger
-from hub.rpc.v1 import health_pb2, notifications_pb2, users_pb2
+from hub.rpc.v1 import access_pb2, health_pb2, notifications_pb2, users_pb2
 from hub.settings import GrpcSettings
+from hub.transports.grpc.access import AccessService
 from hub.transports.grpc.calls import Calls
 from hub.transports.grpc.certificates import certificates
 from hub.transports.grpc.dead_letters import DeadLetterRpcs
@@ -42,6 +43,7 @@ class NotificationService(NotificationRpcs, InboxRpcs, DeadLetterRpcs, Statistic
 SERVICES = {
     notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"]: NotificationService,
     users_pb2.DESCRIPTOR.services_by_name["UserService"]: UserService,
+    access_pb2.DESCRIPTOR.services_by_name["AccessService"]: AccessService,
     health_pb2.DESCRIPTOR.services_by_name["HealthService"]: HealthService,
 }
 """Every service of `hub.v1`, and what serves it."""

@@ -12,12 +12,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from hub.core.dead_letters import Selection
 from hub.domain.errors import Violation, invalid, invalid_field
+from hub.domain.keys import DEFAULT_ENVIRONMENT, NewKey, checked_scopes
 from hub.domain.notifications import NewNotification
 from hub.domain.paging import DEFAULT_LIMIT, LARGEST_LIMIT, Filter, PageRequest
 from hub.domain.statistics import Bucket
 from hub.domain.status import Status
 from hub.domain.users import UserRecord
-from hub.rpc.v1 import notifications_pb2, statistics_pb2, users_pb2
+from hub.rpc.v1 import access_pb2, notifications_pb2, statistics_pb2, users_pb2
 from hub.transports.grpc.schemas import BUCKETS, STATUSES
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,6 +49,7 @@ Paged = (
     | notifications_pb2.ListUserNotificationsRequest
     | notifications_pb2.ListInboxRequest
     | notifications_pb2.ListDeadLettersRequest
+    | access_pb2.ListAuditEntriesRequest
 )
 Selecting = notifications_pb2.ReplayDeadLettersRequest | notifications_pb2.PurgeDeadLettersRequest
 
@@ -100,6 +102,19 @@ def bucket(number: int) -> Bucket:
 def user_record(request: users_pb2.UpdateUserRequest) -> UserRecord:
     """The record to keep."""
     return UserRecord(dict(request.contact_points), given(request, "locale"), given(request, "timezone"))
+
+
+def new_key(request: access_pb2.CreateKeyRequest) -> NewKey:
+    """The key to make; what is missing arrives empty, which the core refuses."""
+    environment = request.environment if request.HasField("environment") else DEFAULT_ENVIRONMENT
+    moments = times(request, "expires_at")
+    return NewKey(request.name, checked_scopes(request.scopes), moments["expires_at"], environment)
+
+
+def span(request: Message, field: str) -> timedelta | None:
+    """An optional number of seconds."""
+    seconds = given(request, field)
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def filters(request: Filtered, prefix: str = "") -> Filter:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from hub.domain.audit import AuditEntry
 from hub.domain.errors import HubError
 from hub.domain.events import Event, EventKind, InboxPosition
 from hub.domain.health import ChannelHealth, ComponentHealth, Health, HealthReport, ProcessHealth
+from hub.domain.keys import ApiKey
 from hub.domain.notifications import Attempt, Fault, Notification, OutcomeKind, Priority, User
 from hub.domain.statistics import Bucket, ChannelStatistics, Statistics
 from hub.domain.status import Status
-from hub.rpc.v1 import entities_pb2, errors_pb2, events_pb2, health_pb2, statistics_pb2, users_pb2
+from hub.rpc.v1 import access_pb2, entities_pb2, errors_pb2, events_pb2, health_pb2, statistics_pb2, users_pb2
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -37,7 +39,7 @@ def timestamp(moment: datetime | None) -> Timestamp | None:
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds // 1000 * 1_000_000)
 
 
-def struct(metadata: dict[str, Any]) -> Struct:
+def struct(metadata: Mapping[str, Any]) -> Struct:
     """Metadata as protobuf has it: every number a double (integers here are at most 2^53 - 1, so none is lost)."""
     message = Struct()
     message.update(metadata)
@@ -220,4 +222,32 @@ def channel_health(channel: ChannelHealth) -> health_pb2.ChannelHealth:
         workers=channel.workers,
         last_outcome=None if last is None else OUTCOMES[OutcomeKind(last)],
         last_attempt_at=timestamp(channel.last_attempt_at),
+    )
+
+
+def api_key(key: ApiKey) -> access_pb2.ApiKey:
+    """A key without its secret."""
+    return access_pb2.ApiKey(
+        id=key.id,
+        name=key.name,
+        scopes=sorted(key.scopes),
+        environment=key.environment,
+        created_at=timestamp(key.created_at),
+        created_by=key.created_by,
+        expires_at=timestamp(key.expires_at),
+        revoked_at=timestamp(key.revoked_at),
+        last_used_at=timestamp(key.last_used_at),
+    )
+
+
+def audit_entry(entry: AuditEntry) -> access_pb2.AuditEntry:
+    """An entry of the audit trail."""
+    return access_pb2.AuditEntry(
+        id=str(entry.id),
+        at=timestamp(entry.at),
+        actor=entry.actor,
+        action=entry.action,
+        subject=entry.subject,
+        correlation_id=entry.correlation_id,
+        result=None if entry.result is None else struct(entry.result),
     )

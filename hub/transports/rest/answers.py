@@ -5,7 +5,7 @@ The models only describe: nothing that goes out is validated again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -269,8 +269,12 @@ def answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str
 
 def page_answer(request: Request, page: Page) -> Response:
     """A page, with a link to the next one that repeats the filter."""
-    cursor = page.next_cursor
-    body = {"items": [notification_body(item) for item in page.items], "next_cursor": cursor}
+    return linked_answer(request, [notification_body(item) for item in page.items], page.next_cursor)
+
+
+def linked_answer(request: Request, items: Sequence[Mapping[str, Any]], cursor: str | None) -> Response:
+    """The items of a page, with a link to the next one, if there is one."""
+    body = {"items": items, "next_cursor": cursor}
     if cursor is None:
         return answer(body)
     query = urlencode([*((k, v) for k, v in request.query_params.items() if k != "after"), ("after", cursor)])

@@ -12,6 +12,7 @@ from hub.core.app import Core
 from hub.settings import Settings
 from hub.transports.metering import Metered
 from hub.transports.rest import errors, openapi
+from hub.transports.rest.access import AccessRoutes
 from hub.transports.rest.dead_letters import DeadLetterRoutes
 from hub.transports.rest.health import HealthRoutes
 from hub.transports.rest.inbox import InboxRoutes
@@ -58,6 +59,7 @@ def build(
     DeadLetterRoutes(core).add_to(app.router)
     UserRoutes(core).add_to(app.router)
     StatisticsRoutes(core).add_to(app.router)
+    AccessRoutes(core).add_to(app.router)
     HealthRoutes(core).add_to(app.router)
     ReceiptRoutes(core).add_to(app.router)
     ProbeRoutes(core, streams).add_to(app.router)

@@ -43,6 +43,7 @@ TAGS = [
     {"name": "users", "description": "Where a person can be reached, and forgetting them."},
     {"name": "statistics", "description": "How much was sent, how much failed, how long it took."},
     {"name": "receipts", "description": "What providers report later of messages they took over."},
+    {"name": "access", "description": "Keys of callers, tokens of end users, and the record of what was done."},
     {"name": "health", "description": "How every process, component and channel does."},
     {"name": "probes", "description": "For whatever runs the process."},
 ]
@@ -59,7 +60,7 @@ _SENTENCES: dict[int, str] = {
     403: "The credential does not allow this.",
     404: "It does not exist, or belongs to somebody else.",
     406: "The Accept header excludes what this operation gives.",
-    409: "The status does not allow this change.",
+    409: "The status does not allow this change, or the hub is not set up for this.",
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
     422: "Named fields are wrong, or the idempotency key was used with another notification.",
