@@ -1,34 +1,36 @@
 """What one process has of one subject's allowance: the sums behind a rate limit, without a clock and without a store.
 
-A unit that is used was either leased from the store before (`held`), or is owed to it (`unpaid`). A process never owes
-more than a slice, and never holds more than one: that is all by which processes together can be wrong. Only while the
-store is away does each go by its own count.
+What is used was either leased from the store before, or is owed to it. A process never owes more than a slice, and never
+holds more than one unused: that is all by which processes together can be wrong. Only while the store is away does each
+go by its own count.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 
-from hub.domain.rates import Rate
+from hub.domain.rates import Rate, Slice, Wish
 
 
 class Allowance:
     """Of one subject, in one window."""
 
-    __slots__ = ("_lock", "held", "pool", "rate", "subject", "tenant", "unpaid", "used", "window")
+    __slots__ = ("_account", "_lock", "leased", "pool", "rate", "subject", "tenant", "used", "window")
 
     def __init__(self, rate: Rate, tenant: str, subject: str, window: int) -> None:
         self.rate = rate
         self.tenant = tenant
         self.subject = subject
+        self._account: str | None = None
         self._lock: asyncio.Lock | None = None
         self.begin(window)
 
     def begin(self, window: int) -> None:
-        """A new window: what was held of the last one is void."""
+        """A new window: what was leased in the last one is void."""
         self.window = window
-        self.held = 0
-        self.unpaid = 0
+        self.leased = 0
+        """What the store has put down to this process, used or not."""
         self.used = 0
         self.pool: int | None = None
         """What the store had left when it was asked last, which can only become less; None before it was asked."""
@@ -37,13 +39,13 @@ class Allowance:
     def free(self) -> int:
         """What may be used without asking. Below zero where more is owed than a slice."""
         credit = self.rate.slice if self.pool is None else min(self.rate.slice, self.pool)
-        return self.held + credit - self.unpaid
+        return self.leased - self.used + credit
 
     @property
     def left(self) -> int:
         """What may be had in this window at most. Never more than the amount without what this process has used."""
-        known = self.rate.amount - self.used if self.pool is None else self.held + self.pool - self.unpaid
-        return max(0, known)
+        known = self.rate.amount if self.pool is None else self.leased + self.pool
+        return max(0, known - self.used)
 
     @property
     def is_low(self) -> bool:
@@ -54,33 +56,19 @@ class Allowance:
         """Uses what is free; False if that is too little, and then nothing is used."""
         if units > self.free:
             return False
-        self.use(units)
+        self.used += units
         return True
 
-    def use(self, units: int) -> None:
-        """Uses units whatever is free, which may be owed then."""
-        self.used += units
-        leased = min(units, self.held)
-        self.held -= leased
-        self.unpaid += units - leased
+    def wish(self, units: int) -> Wish:
+        """What to ask the store for, so that so many units can be used."""
+        if self._account is None:
+            self._account = secrets.token_hex(6)
+        return Wish(self._account, self.window, self.used, units, max(units, self.rate.slice))
 
-    def give_back(self, units: int) -> None:
-        """Units that were used turn out not to have been needed."""
-        self.used -= units
-        owed = min(units, self.unpaid)
-        self.unpaid -= owed
-        self.held += units - owed
-
-    def wish(self, units: int) -> tuple[int, int]:
-        """What must be leased so that so many can be used, and what should be."""
-        least = max(0, units - self.held)
-        return least, max(least, self.rate.slice - self.held)
-
-    def receive(self, paid: int, granted: int, pool: int) -> None:
-        """The store has put `paid` to the account of what was owed, and gives `granted` on top."""
-        self.unpaid -= paid
-        self.held += granted
-        self.pool = pool
+    def receive(self, found: Slice) -> None:
+        """The store's answer, for this window."""
+        self.leased = found.leased
+        self.pool = found.left
 
     @property
     def lock(self) -> asyncio.Lock:

@@ -20,7 +20,7 @@ from hub.core.deadlines import deadline
 from hub.core.tasks import checkpoint
 from hub.domain.errors import HubError, Reason
 from hub.domain.principals import Principal
-from hub.domain.rates import Quota, Rate, Slice
+from hub.domain.rates import Quota, Rate, Slice, Wish
 from hub.log import get_logger
 
 log = get_logger(__name__)
@@ -42,8 +42,8 @@ OnRefusal = Callable[[str], None]
 class SliceStore(Protocol):
     """Where processes lease slices from."""
 
-    async def lease(self, rate: Rate, tenant: str, subject: str, paid: int, least: int, most: int) -> Slice:
-        """Puts `paid` to the account and grants `most`, or what there is from `least` up. Raises STORE_UNREACHABLE."""
+    async def lease(self, rate: Rate, tenant: str, subject: str, wish: Wish) -> Slice:
+        """Puts down what was used and leases what is wished on top. Raises STORE_UNREACHABLE; it may have been done then."""
         ...
 
 
@@ -88,7 +88,7 @@ class Charge:
     def give_back(self) -> None:
         """Nothing came of what they were taken for; without effect once their window has ended."""
         if self.allowance is not None and self.allowance.window == self.window:
-            self.allowance.give_back(self.units)
+            self.allowance.used -= self.units
 
 
 NO_CHARGE = Charge()
@@ -133,13 +133,11 @@ class Limiter:
             if allowance.left < units:
                 raise self._refusal(allowance)
             if self._alone():
-                allowance.use(units)
+                allowance.used += units
                 break
             await self._refill(allowance, units)
             self._turn(allowance)
-        if allowance.is_low and len(self._low) < _MOST_LOW:
-            self._low[tenant, subject] = allowance
-            self._any_low.set()
+        self._look_after(allowance)
         self._note(allowance)
         return Charge(allowance, allowance.window, units)
 
@@ -194,11 +192,10 @@ class Limiter:
                 await self._lease(allowance, units)
 
     async def _lease(self, allowance: Allowance, units: int) -> None:
-        window, paid = allowance.window, allowance.unpaid
-        least, most = allowance.wish(units)
+        wish = allowance.wish(units)
         try:
             async with deadline(self._patience):
-                found = await self._store.lease(self.rate, allowance.tenant, allowance.subject, paid, least, most)
+                found = await self._store.lease(self.rate, allowance.tenant, allowance.subject, wish)
         except HubError as error:
             if self._ask_at is None:
                 log.warning("rate_limits_by_own_count", limit=self.rate.name, reason=error.reason)
@@ -206,11 +203,17 @@ class Limiter:
             return
         self._ask_at = None
         self._clock.told(found.at)
-        if allowance.window == window and found.window != window:
+        if allowance.window == wish.window != found.window:
             # This process took another window for the present one.
             allowance.begin(found.window)
         if allowance.window == found.window:
-            allowance.receive(paid if found.window == window else 0, found.granted, found.left)
+            allowance.receive(found)
+
+    def _look_after(self, allowance: Allowance) -> None:
+        """Has it filled up in the background, if there is little left, and with it what is owed settled."""
+        if allowance.is_low and len(self._low) < _MOST_LOW:
+            self._low[allowance.tenant, allowance.subject] = allowance
+            self._any_low.set()
 
     def _note(self, allowance: Allowance) -> None:
         met = _quotas.get()
@@ -224,6 +227,7 @@ class Limiter:
 
     def _refusal(self, allowance: Allowance) -> HubError:
         self._on_refusal(self.rate.name)
+        self._look_after(allowance)
         self._note(allowance)
         rate = self.rate
         return HubError(

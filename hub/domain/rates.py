@@ -32,6 +32,21 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """What a process asks the store for. Asking twice, or an answer that is lost, takes nothing twice."""
+
+    account: str
+    """Under which the store puts down what this process has leased."""
+    window: int
+    """The window that `used` is about, in seconds since 1970: where it has ended, nothing was used in the present one."""
+    used: int
+    """What was used in it so far, leased or not."""
+    least: int
+    """How many units on top of these are of use; with fewer left, none are leased."""
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """What the store gave a process of a subject's allowance, and how it stands."""
 
@@ -39,7 +54,8 @@ class Slice:
     """When the window began, in seconds since 1970."""
     at: float
     """The store's clock, in seconds since 1970."""
-    granted: int
+    leased: int
+    """All that this process has been given in this window, with what it had used without asking."""
     left: int
     """What the store has left to give in this window."""
 

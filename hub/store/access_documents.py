@@ -76,8 +76,11 @@ class RateDocument(Document):
     at: datetime
     """The server's clock when it was asked last."""
     taken: int
-    granted: int
-    """What the last one who asked was given."""
+    """By all together."""
+    accounts: dict[str, int]
+    """By each process."""
+    leased: int
+    """By the one that asked last."""
     purge_at: datetime
     """The window's end."""
 

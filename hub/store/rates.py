@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pymongo import ReturnDocument, WriteConcern
 
-from hub.domain.rates import Rate, Slice
+from hub.domain.rates import Rate, Slice, Wish
 from hub.store.access_documents import RateDocument
 from hub.store.client import Row, Rows, translated
 from hub.store.updates import NOW, literal
 
-_FIELDS = {"window": 1, "at": 1, "taken": 1, "granted": 1}
+_FIELDS = {"window": 1, "at": 1, "taken": 1, "leased": 1}
 
 
 class RateStore:
@@ -22,14 +22,14 @@ class RateStore:
         # Not with majority: what a lost primary takes along is a slice or two, and no answer rests on it.
         self._rows: Rows = RateDocument.get_pymongo_collection().with_options(write_concern=WriteConcern(w=1, j=False))
 
-    async def lease(self, rate: Rate, tenant: str, subject: str, paid: int, least: int, most: int) -> Slice:
-        """Counts `paid` units as used, whatever is left, and leases `most` on top: less where less is left, but none below
-        `least`. One round trip. Raises STORE_UNREACHABLE.
+    async def lease(self, rate: Rate, tenant: str, subject: str, wish: Wish) -> Slice:
+        """Puts down as leased what was used, whatever is left, and leases `most` on top: less where less is left, but none
+        below `least`. One round trip. Raises STORE_UNREACHABLE; the next one puts right what came of it.
         """
         with translated():
             row = await self._rows.find_one_and_update(
                 {"_id": key_of(rate, tenant, subject)},
-                _lease(rate, tenant, paid, least, most),
+                _lease(rate, tenant, wish),
                 projection=_FIELDS,
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
@@ -37,7 +37,7 @@ class RateStore:
         assert row is not None  # noqa: S101 - tells the type checker: what is upserted is there
         window: datetime = row["window"]
         at: datetime = row["at"]
-        return Slice(int(window.timestamp()), at.timestamp(), row["granted"], max(0, rate.amount - row["taken"]))
+        return Slice(int(window.timestamp()), at.timestamp(), row["leased"], max(0, rate.amount - row["taken"]))
 
 
 def key_of(rate: Rate, tenant: str, subject: str) -> bytes:
@@ -46,21 +46,38 @@ def key_of(rate: Rate, tenant: str, subject: str) -> bytes:
     return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
-def _lease(rate: Rate, tenant: str, paid: int, least: int, most: int) -> list[Row]:
+def _lease(rate: Rate, tenant: str, wish: Wish) -> list[Row]:
     length = rate.seconds * 1000
     window: Row = {"$subtract": [NOW, {"$mod": [{"$toLong": NOW}, length]}]}
-    left: Row = {"$max": [0, {"$subtract": [rate.amount, "$taken"]}]}
-    enough: Row = {"$cond": [{"$gte": ["$$left", least]}, {"$min": [most, "$$left"]}, 0]}
+    goes_on: Row = {"$eq": ["$window", window]}
+    before: Row = {"$ifNull": [f"$accounts.{wish.account}", 0]}
     return [
         {
             "$set": {
                 "tenant": literal(tenant),
                 "window": window,
                 "at": NOW,
-                "taken": {"$add": [{"$cond": [{"$eq": ["$window", window]}, "$taken", 0]}, paid]},
+                "taken": {"$cond": [goes_on, "$taken", 0]},
+                "accounts": {"$cond": [goes_on, "$accounts", literal({})]},
                 "purge_at": {"$add": [window, length]},
             }
         },
-        {"$set": {"granted": {"$let": {"vars": {"left": left}, "in": enough}}}},
-        {"$set": {"taken": {"$add": ["$taken", "$granted"]}}},
+        {"$set": {"leased": _leased(rate, before, wish)}},
+        {
+            "$set": {
+                "taken": {"$add": ["$taken", {"$subtract": ["$leased", before]}]},
+                f"accounts.{wish.account}": "$leased",
+            }
+        },
     ]
+
+
+def _leased(rate: Rate, before: Row, wish: Wish) -> Row:
+    """What the account has from now on: never less than before, or than what was used."""
+    at_window = datetime.fromtimestamp(wish.window, UTC)
+    used: Row = {"$cond": [{"$eq": ["$window", at_window]}, wish.used, 0]}
+    others: Row = {"$subtract": ["$taken", before]}
+    settled: Row = {"$max": [before, used]}
+    most: Row = {"$max": [settled, {"$subtract": [rate.amount, others]}]}
+    enough: Row = {"$gte": [most, {"$add": [used, wish.least]}]}
+    return {"$cond": [enough, {"$min": [most, {"$max": [settled, {"$add": [used, wish.most]}]}]}, settled]}

@@ -14,7 +14,7 @@ from pymongo import AsyncMongoClient
 
 from hub.core.rates import Limiter, StoreClock
 from hub.domain.errors import HubError, Reason
-from hub.domain.rates import Rate, Slice
+from hub.domain.rates import Rate, Slice, Wish
 from hub.store.access_documents import RateDocument
 from hub.store.client import Row, Rows
 from hub.store.rates import RateStore, key_of
@@ -123,6 +123,32 @@ class TestOneWindow:
         assert await taken(limiter, 2100) == 2000
         assert store.asked <= 21
 
+    async def test_asking_again_takes_nothing_twice(self) -> None:
+        """A question whose answer was lost, or that a frozen server answers when nobody waits for it any more."""
+        store, window = RateStore(), int(time.time() // 3600) * 3600
+        first = await store.lease(HUNDRED, "ours", "key-1", Wish("a", window, used=10, least=1, most=5))
+        again = await store.lease(HUNDRED, "ours", "key-1", Wish("a", window, used=10, least=1, most=5))
+        late = await store.lease(HUNDRED, "ours", "key-1", Wish("a", window, used=3, least=1, most=5))
+        assert [(found.leased, found.left) for found in (first, again, late)] == [(15, 85)] * 3
+
+    async def test_what_was_used_in_another_window_is_not_counted_in_this_one(self) -> None:
+        window = int(time.time() // 3600) * 3600
+        found = await RateStore().lease(HUNDRED, "ours", "key-1", Wish("a", window - 3600, used=50, least=1, most=5))
+        assert (found.window, found.leased, found.left) == (window, 5, 95)
+
+    async def test_what_was_used_is_put_down_even_beyond_the_amount(self) -> None:
+        store, window = RateStore(), int(time.time() // 3600) * 3600
+        one = await store.lease(HUNDRED, "ours", "key-1", Wish("a", window, used=90, least=1, most=5))
+        other = await store.lease(HUNDRED, "ours", "key-1", Wish("b", window, used=20, least=1, most=5))
+        assert [(found.leased, found.left) for found in (one, other)] == [(95, 5), (20, 0)]
+
+    async def test_with_fewer_left_than_are_of_use_none_are_leased(self) -> None:
+        store, window = RateStore(), int(time.time() // 3600) * 3600
+        await store.lease(HUNDRED, "ours", "key-1", Wish("a", window, used=90, least=0, most=0))
+        none = await store.lease(HUNDRED, "ours", "key-1", Wish("b", window, used=0, least=11, most=11))
+        rest = await store.lease(HUNDRED, "ours", "key-1", Wish("b", window, used=0, least=3, most=50))
+        assert [(found.leased, found.left) for found in (none, rest)] == [(0, 10), (10, 0)]
+
     async def test_a_limit_that_is_changed_begins_anew(self) -> None:
         assert await taken(process(Rate("credential", 5, 3600)), 9) == 5
         assert await taken(process(Rate("credential", 9, 3600)), 99) == 9
@@ -135,9 +161,9 @@ class Counted(RateStore):
         super().__init__()
         self.asked = 0
 
-    async def lease(self, rate: Rate, tenant: str, subject: str, paid: int, least: int, most: int) -> Slice:
+    async def lease(self, rate: Rate, tenant: str, subject: str, wish: Wish) -> Slice:
         self.asked += 1
-        return await super().lease(rate, tenant, subject, paid, least, most)
+        return await super().lease(rate, tenant, subject, wish)
 
 
 async def test_windows_roll_over_by_the_servers_clock(hub: Assembly) -> None:

@@ -15,7 +15,7 @@ from hub.core.rates import Limiter, Rates, StoreClock
 from hub.domain.errors import HubError, Reason
 from hub.domain.ids import new_id
 from hub.domain.notifications import NewNotification, Notification
-from hub.domain.rates import Rate, Slice
+from hub.domain.rates import Rate, Slice, Wish
 from hub.store.keys import KeyStore, Reservation
 from hub.store.notifications import NotificationStore
 from hub.store.users import UserStore
@@ -68,7 +68,7 @@ class Nobody(UserStore):
 class Plenty:
     """Gives whatever is asked for; the limiter's own count decides."""
 
-    async def lease(self, rate: Rate, tenant: str, subject: str, paid: int, least: int, most: int) -> Slice:
+    async def lease(self, rate: Rate, tenant: str, subject: str, wish: Wish) -> Slice:
         return Slice(0, 0.0, rate.amount, 0)
 
 
