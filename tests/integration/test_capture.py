@@ -18,16 +18,22 @@ import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from hub.channels.registry import build_channels
 from hub.channels.standard_webhooks import signature
 from hub.dev.capture import Capture, capture
+from hub.dev.loopback import on_loopback
 from hub.dev.outbox import routes
 from hub.dev.smtp_sink import read_mail
 from hub.dev.webhook_sink import SECRET
-from hub.domain.channels import Channel, Message
+from hub.domain.channels import Channel, Message, Reporting
 from hub.domain.ids import new_id
 from hub.domain.notifications import OutcomeKind
+from hub.domain.receipts import Callback, Receipt
+from hub.domain.status import Status
 from tests.hub_process import free_ports
 
 
@@ -102,6 +108,30 @@ async def test_sms_is_captured():
     assert (captured.channel, captured.recipient, captured.subject) == ("sms", sent.address, None)
     assert captured.text == "Grüße,\n.\nHub"
     assert captured.notification_id == sent.id
+
+
+async def test_the_sms_gateway_reports_delivery_to_this_machine_alone():
+    seen = asyncio.Queue[Callback](10)
+
+    async def take(request: Request) -> Response:
+        headers = dict(request.headers)
+        seen.put_nowait(Callback(request.scope["query_string"].decode(), headers, await request.body()))
+        return Response(status_code=204)
+
+    hub = on_loopback(Starlette(routes=[Route("/receipts/sms", take, methods=["POST"])]), 0)
+    async with hub as port, capture() as sinks:
+        elsewhere = {"sms": {"receipt_url": f"https://127.0.0.1:{port}/receipts/sms"}}
+        async with channels_of(sinks, elsewhere) as channels:
+            await channels["sms"].send(message(sinks, "phone"))
+        here = {"sms": {"receipt_url": f"http://127.0.0.1:{port}/receipts/sms"}}
+        async with channels_of(sinks, here) as channels, asyncio.timeout(10):
+            sent = message(sinks, "phone", attempt=3)
+            await channels["sms"].send(sent)
+            channel = channels["sms"]
+            assert isinstance(channel, Reporting)
+            assert channel.receipts is not None
+            assert channel.receipts.read(await seen.get()) == Receipt(sent.id, Status.DELIVERED, attempt=3)
+    assert seen.empty()
 
 
 async def test_webhooks_are_captured():

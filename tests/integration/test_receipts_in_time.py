@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pymongo import AsyncMongoClient
@@ -14,7 +15,8 @@ from hub.domain.errors import HubError, Reason
 from hub.domain.notifications import Notification
 from hub.domain.receipts import Callback, Receipt
 from hub.domain.status import Status
-from tests.assembly import ACCEPTED, AMBIGUOUS, Assembly, ScriptedChannel, assembled
+from hub.store.notifications import NotificationStore
+from tests.assembly import ACCEPTED, AMBIGUOUS, ME, Assembly, ScriptedChannel, assembled
 from tests.waiting import until
 
 DELIVERED, FAILED = Status.DELIVERED, Status.FAILED
@@ -33,13 +35,27 @@ class ReportingChannel(ScriptedChannel):
         return self.reported
 
 
+class Interrupted(NotificationStore):
+    """A store in which something happens between a receipt's look and its write."""
+
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def find(self, notification_id: UUID) -> Notification | None:
+        found = await super().find(notification_id)
+        if self.meanwhile is not None:
+            now, self.meanwhile = self.meanwhile, None
+            await now()
+        return found
+
+
 class World:
     """A hub that delivers when told, and its receipts."""
 
     def __init__(self, hub: Assembly, channel: ReportingChannel) -> None:
         self.hub = hub
         self.channel = channel
-        self._receipts = Receipts(hub.notification_store, {"sms": channel}, hub.announcements)
+        self.store = Interrupted(hub.timing.periods)
+        self._receipts = Receipts(self.store, {"sms": channel}, hub.announcements)
 
     async def take(self, notification: Notification, status: Status, attempt: int | None = 1) -> Notification:
         self.channel.reported = Receipt(notification.id, status, attempt=attempt)
@@ -113,6 +129,19 @@ async def test_a_failure_of_the_attempt_before_does_not_end_this_one(world: Worl
     notification = await world.attempted(AMBIGUOUS, ACCEPTED)
     assert await world.take(notification, FAILED, 1) == notification
     assert (await world.take(notification, FAILED, 2)).status is FAILED
+
+
+async def test_replayed_and_sent_again_in_that_very_moment_it_stays_sent(world: World) -> None:
+    notification = await world.attempted(ACCEPTED)
+
+    async def replayed() -> None:
+        for status in (FAILED, Status.PENDING):
+            await world.hub.notifications.update_status(ME, str(notification.id), status)
+        await world.hub.delivery.deliver(notification.id)
+
+    world.store.meanwhile = replayed
+    found = await world.take(notification, FAILED, 1)
+    assert (found.status, len(found.attempts)) == (Status.SENT, 2)
 
 
 async def test_of_another_tenant_it_is_found_all_the_same_and_changes_that_alone(world: World) -> None:
