@@ -218,8 +218,8 @@ class AuthSettings(_Slice):
     """A secrets file with hashed keys, beside those in the store (`python -m hub keys new --file` makes entries)."""
     token_secret: SecretStr | None = Field(default=None, min_length=32)
     """Signs the tokens that the hub issues for end users, HS256; 32 characters or more."""
-    jwks_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/\S*)?$")
-    """Keys of an identity provider whose tokens open inboxes; https, or http on loopback."""
+    jwks_url: str | None = Field(default=None, pattern=r"^https?://[^\s/@]+(/\S*)?$")
+    """Keys of an identity provider whose tokens open inboxes; https, or http on loopback. They are public: no password."""
     jwks_algorithms: tuple[Literal["RS256", "ES256"], ...] = ("RS256", "ES256")
     """The only algorithms accepted of it."""
     token_issuer: str = "notification-hub"  # noqa: S105 -- a name

@@ -72,6 +72,8 @@ async def provider() -> AsyncIterator[tuple[Provider, int]]:
 async def hub(mongo_url: str, own_amqp_url: str, provider: tuple[Provider, int]) -> AsyncIterator[RunningHub]:
     more = {
         "HUB_DEV__CAPTURE": "false",
+        "HUB_LIMITS__PER_CREDENTIAL": "100000/hour",
+        "HUB_LIMITS__PER_RECIPIENT": "10/hour",
         "HUB_CHANNELS__EMAIL__HOST": "127.0.0.1",
         "HUB_CHANNELS__EMAIL__PORT": str(provider[1]),
         "HUB_CHANNELS__EMAIL__SECURITY": "none",
@@ -155,7 +157,7 @@ async def names(mongo_url: str, person: Person) -> tuple[list[dict[str, Any]], l
         if is_theirs:
             tombstones.append(fields)
         search.look(f"{collection} {fields['_id']}", raw, allowed=["user_id"] if is_theirs else [])
-    assert any(where.startswith("heartbeats") for where in search.looked_at)
+    assert {"heartbeats", "rates", "audit"} <= {where.partition(" ")[0] for where in search.looked_at}
     return tombstones, search.found
 
 

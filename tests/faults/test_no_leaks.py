@@ -94,7 +94,7 @@ def known() -> Secrets:
     )
     marks = {name: mark() for name in names} | {"phone": phone(), "contact phone": phone(), "key": key}
     marks["token secret"] = mark() + mark()
-    marks["webhook secret"] = "whsec_" + secrets.token_hex(20)
+    marks |= {name: f"whsec_{secrets.token_hex(20)}" for name in ("webhook secret", "receipt secret")}
     now = datetime.now(UTC)
     claims = {"iss": "notification-hub", "aud": "notification-hub", "sub": USER, "tenant": "default", "iat": now}
     for name, expires_at in (("token", now + timedelta(minutes=5)), ("old token", now - timedelta(minutes=5))):
@@ -164,7 +164,7 @@ def _settings(known: Secrets, ports: Ports, keys_file: Path) -> dict[str, str]:
     channels = {
         "EMAIL": sending
         | {"HOST": "127.0.0.1", "PORT": str(ports.smtp), "SECURITY": "none", "SENDER_ADDRESS": "hub@example.test"}
-        | {"USERNAME": "hub", "PASSWORD": known["mail password"]},
+        | {"USERNAME": "hub", "PASSWORD": known["mail password"], "RECEIPT_SECRET": known["receipt secret"]},
         "SMS": sending
         | {"BASE_URL": f"http://127.0.0.1:{ports.sms}", "ACCOUNT_SID": "AC1", "AUTH_TOKEN": known["sms token"]}
         | {"SENDER": "+12025550100"},
@@ -176,6 +176,8 @@ def _settings(known: Secrets, ports: Ports, keys_file: Path) -> dict[str, str]:
         "HUB_AUTH__TOKEN_SECRET": known["token secret"],
         "HUB_DEV__CAPTURE": "false",
         "HUB_METRICS__PORT": "0",
+        "HUB_LIMITS__PER_CREDENTIAL": "100000/hour",
+        "HUB_LIMITS__PER_RECIPIENT": "10000/hour",
         "HUB_MONGO__TIMEOUT": "2",
         "HUB_REQUEST_TIMEOUT": "3",
         "HUB_PIPELINE__LEASE": "4",
@@ -345,6 +347,7 @@ async def _by_http(world: World) -> None:
         ("PUT", f"/api/v1/users/{USER}", {"json": {"locale": bad * 3, "timezone": bad}}),
         *(("GET", where, {"headers": {"Authorization": given}}) for given in _credentials(known) for where in (path, "/metrics", "/api/v1/users/bob/inbox")),
         ("DELETE", f"{path}", {}),
+        *(("POST", f"/receipts/{who}", {"content": f'{{"message_id": "{bad}"}}', "headers": {"webhook-id": bad, "webhook-signature": bad}}) for who in ("email", "sms", bad)),
     ]  # fmt: skip
     for method, url, options in asks:
         answer = await world.http.request(method, url, **options)

@@ -195,6 +195,7 @@ class TestRefusals:
                 {"AMQP__URL": "amqp://u:12/s3cret@x/"},
                 "HUB_AMQP__URL is not a URL such as amqp://user:password@host/vhost",
             ),
+            ({"AUTH__JWKS_URL": "https://u:s3cret@x/keys"}, "HUB_AUTH__JWKS_URL: "),
             ({"MONGO__URL": "mongodb://u:1/s3cret@x/"}, "HUB_MONGO__URL is not a MongoDB connection string"),
             ({"MONGO__URL": "mongodb://x/?w=1"}, "HUB_MONGO__URL must not set w "),
             ({"PIPELINE__LEASE": "-1"}, "HUB_PIPELINE__LEASE: "),
