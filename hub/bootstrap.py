@@ -27,7 +27,7 @@ from hub.core.key_ring import KeyRing
 from hub.core.keys import Keys
 from hub.core.lists import Lists
 from hub.core.notifications import Notifications
-from hub.core.ports import AllRead, Announcer, Change, Observer
+from hub.core.ports import Announcer, Hint, Observer
 from hub.core.rates import Limiter, Rates, StoreClock
 from hub.core.receipts import Receipts
 from hub.core.standings import Standings
@@ -180,7 +180,7 @@ class _Announcers:
     def __init__(self, *announcers: Announcer) -> None:
         self._announcers = announcers
 
-    def announce(self, hints: Sequence[Change | AllRead]) -> None:
+    def announce(self, hints: Sequence[Hint]) -> None:
         for announcer in self._announcers:
             announcer.announce(hints)
 
@@ -342,7 +342,7 @@ def _core(
         notifications=Notifications(
             stores.notifications, creation, lists, announcer, relay, feed, audit, standings, caps, rates
         ),
-        inbox=Inbox(stores.inbox, lists, announcer, feed, standings, caps),
+        inbox=Inbox(stores.inbox, stores.marks, lists, announcer, feed, standings, caps),
         dead_letters=DeadLetters(stores.dead_letters, lists, announcer, relay, audit),
         receipts=Receipts(stores.notifications, channels, announcer),
         users=Users(stores.users, channels, announcer, audit),

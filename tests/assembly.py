@@ -24,7 +24,7 @@ from hub.core.delivery import Clocks, Delivery
 from hub.core.inbox import Inbox
 from hub.core.lists import Lists
 from hub.core.notifications import Created, Notifications
-from hub.core.ports import AllRead, Change, DeadLetter, Feed, Waker
+from hub.core.ports import Change, DeadLetter, Feed, Hint, Waker
 from hub.core.rates import Limiter, Rates, StoreClock
 from hub.core.standings import Standings
 from hub.core.stream_caps import StreamCaps
@@ -51,6 +51,7 @@ from hub.store.inbox import InboxStore
 from hub.store.keys import KeyStore
 from hub.store.leases import LeaseStore
 from hub.store.lists import ListStore
+from hub.store.marks import MarkStore
 from hub.store.notifications import NotificationStore, Periods
 from hub.store.outbox import OutboxStore
 from hub.store.rates import RateStore
@@ -155,9 +156,9 @@ class ScriptedChannel:
 class Announcements:
     """Remembers what streams would have been told."""
 
-    hints: list[Change | AllRead] = field(default_factory=list)
+    hints: list[Hint] = field(default_factory=list)
 
-    def announce(self, hints: Sequence[Change | AllRead]) -> None:
+    def announce(self, hints: Sequence[Hint]) -> None:
         self.hints += hints
 
     def of(self, notification_id: UUID) -> int:
@@ -252,7 +253,7 @@ class Assembly:
             standings,
             StreamCaps(),
         )
-        self.inbox = Inbox(self.inbox_store, lists, self.announcements, feed, standings, StreamCaps())
+        self.inbox = Inbox(self.inbox_store, MarkStore(), lists, self.announcements, feed, standings, StreamCaps())
         self.dead_letters = DeadLetters(DeadLetterStore(periods), lists, self.announcements, self.waker, audit)
         clocks = Clocks(now, random.random)
         self.delivery = Delivery(

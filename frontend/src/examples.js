@@ -30,10 +30,12 @@ const VARIABLES = {
   DeleteUser: { input: { userId: 'user123' } },
   IssueUserToken: { input: { userId: 'user123', lifetimeSeconds: 900 } },
   MarkAllRead: { input: { userId: 'user123' } },
+  MarkAllSeen: { input: { userId: 'user123' } },
   PurgeDeadLetters: { input: { filter: { createdBefore: '2020-01-31T08:00:00Z' } } },
   ReplayDeadLetters: { input: { filter: { type: 'email' }, dryRun: true } },
   RevokeKey: { input: { keyId: 'the id of a key' } },
   RotateKey: { input: { keyId: 'the id of a key', overlapSeconds: 3600 } },
+  UndoMarkAll: { input: { userId: 'user123', operationId: 'what marking all answered' } },
   UpdateUser: {
     input: { userId: 'user123', contactPoints: { email: 'user123@example.test' }, locale: 'en', timezone: 'Europe/Berlin' },
   },

@@ -73,11 +73,11 @@ EXPLANATIONS: dict[Code, Explanation] = {
         "Repair takes them out of the outbox.",
     ),
     Code.INBOX_STRAY: Explanation(
-        "They are in an inbox without being delivered in-app notifications.",
+        "They are in an inbox without being delivered in-app notifications, or though they are archived.",
         "Repair takes them out of the inbox.",
     ),
     Code.INBOX_MISSING: Explanation(
-        "They were delivered in the app and have not expired, but their inbox does not show them.",
+        "They were delivered in the app, have not expired and are not archived, but their inbox does not show them.",
         "Repair puts them where they belong, by the time they were delivered.",
     ),
     Code.INBOX_WITHOUT_END: Explanation(

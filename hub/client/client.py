@@ -14,7 +14,7 @@ from hub.client.options import ClientOptions
 from hub.client.watching import watch_inbox, watch_notification
 from hub.rpc.v1 import health_pb2, users_pb2
 from hub.rpc.v1 import notifications_pb2 as pb
-from hub.rpc.v1.entities_pb2 import Notification, NotificationStatus
+from hub.rpc.v1.entities_pb2 import InboxCounts, Notification, NotificationStatus
 from hub.rpc.v1.events_pb2 import Event
 from hub.rpc.v1.health_pb2_grpc import HealthServiceStub
 from hub.rpc.v1.notifications_pb2_grpc import NotificationServiceStub
@@ -133,6 +133,13 @@ class HubClient:
         request = pb.GetUnreadCountRequest(user_id=user_id)
         return await self._caller.call(self._hub.GetUnreadCount, request, within)
 
+    async def inbox_counts(
+        self, user_id: str, categories: Iterable[str] = (), *, within: timedelta | None = None
+    ) -> InboxCounts:
+        """The unread and the unseen items of a user's inbox, of all and of each of at most 20 categories."""
+        request = pb.GetInboxCountsRequest(user_id=user_id, categories=categories)
+        return (await self._caller.call(self._hub.GetInboxCounts, request, within)).counts
+
     async def update_status(
         self, notification_id: str, status: NotificationStatus.ValueType, *, within: timedelta | None = None
     ) -> Notification:
@@ -141,7 +148,7 @@ class HubClient:
         return (await self._caller.call(self._hub.UpdateNotificationStatus, request, within)).notification
 
     async def mark_read(self, notification_id: str, *, within: timedelta | None = None) -> Notification:
-        """Marks a notification read; the first time counts."""
+        """Marks a notification read; the first time counts. What is read was seen."""
         request = pb.MarkReadRequest(notification_id=notification_id)
         return (await self._caller.call(self._hub.MarkRead, request, within)).notification
 
@@ -150,9 +157,42 @@ class HubClient:
         request = pb.MarkUnreadRequest(notification_id=notification_id)
         return (await self._caller.call(self._hub.MarkUnread, request, within)).notification
 
-    async def mark_all_read(self, request: pb.MarkAllReadRequest, *, within: timedelta | None = None) -> int:
-        """Marks everything unread in an inbox read, up to a place if one is given; how many items that were."""
-        return (await self._caller.call(self._hub.MarkAllRead, request, within)).count
+    async def mark_seen(self, notification_id: str, *, within: timedelta | None = None) -> Notification:
+        """Marks a notification seen; the first time counts."""
+        request = pb.MarkSeenRequest(notification_id=notification_id)
+        return (await self._caller.call(self._hub.MarkSeen, request, within)).notification
+
+    async def mark_unseen(self, notification_id: str, *, within: timedelta | None = None) -> Notification:
+        """Takes the mark away, and `read` with it."""
+        request = pb.MarkUnseenRequest(notification_id=notification_id)
+        return (await self._caller.call(self._hub.MarkUnseen, request, within)).notification
+
+    async def archive(self, notification_id: str, *, within: timedelta | None = None) -> Notification:
+        """Takes a notification out of the inbox; it keeps its other marks."""
+        request = pb.ArchiveNotificationRequest(notification_id=notification_id)
+        return (await self._caller.call(self._hub.ArchiveNotification, request, within)).notification
+
+    async def unarchive(self, notification_id: str, *, within: timedelta | None = None) -> Notification:
+        """Puts a notification back in its place in the inbox, unless it has expired."""
+        request = pb.UnarchiveNotificationRequest(notification_id=notification_id)
+        return (await self._caller.call(self._hub.UnarchiveNotification, request, within)).notification
+
+    async def mark_all_read(
+        self, request: pb.MarkAllReadRequest, *, within: timedelta | None = None
+    ) -> pb.MarkAllReadResponse:
+        """Marks everything unread in an inbox read, up to a place if one is given; how many items, and how to undo it."""
+        return await self._caller.call(self._hub.MarkAllRead, request, within)
+
+    async def mark_all_seen(
+        self, request: pb.MarkAllSeenRequest, *, within: timedelta | None = None
+    ) -> pb.MarkAllSeenResponse:
+        """Marks everything unseen in an inbox seen, up to a place if one is given; how many items, and how to undo it."""
+        return await self._caller.call(self._hub.MarkAllSeen, request, within)
+
+    async def undo_mark_all(self, user_id: str, operation_id: str, *, within: timedelta | None = None) -> int:
+        """Takes marking all back from those items that nobody has changed since; how many. NOT_FOUND after ten minutes."""
+        request = pb.UndoMarkAllRequest(user_id=user_id, operation_id=operation_id)
+        return (await self._caller.call(self._hub.UndoMarkAll, request, within)).count
 
     async def dead_letters(
         self, request: pb.ListDeadLettersRequest, *, within: timedelta | None = None

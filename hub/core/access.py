@@ -21,8 +21,10 @@ class Operation(StrEnum):
     LIST_OF_USER = "list_of_user"
     INBOX = "inbox"
     UNREAD_COUNT = "unread_count"
+    INBOX_COUNTS = "inbox_counts"
     MARK = "mark"
     MARK_ALL = "mark_all"
+    UNDO_MARK_ALL = "undo_mark_all"
     WATCH = "watch"
     WATCH_ONE = "watch_one"
     LIST_DEAD_LETTERS = "list_dead_letters"
@@ -66,7 +68,7 @@ class Rule:
     """What a key needs; None: nothing."""
     about: About
     end_users: bool = False
-    """Whether an end user's token opens it too: for their own, and items of their inbox only. The rest is NOT_FOUND."""
+    """Whether an end user's token opens it too: for their own, and items of inbox and archive only. The rest is NOT_FOUND."""
     guests: bool = False
     """Whether no credential is needed (of health it then shows the overall word only)."""
     signed: bool = False
@@ -81,8 +83,10 @@ RULES: dict[Operation, Rule] = {
     Operation.LIST_OF_USER: Rule(Scope.NOTIFICATIONS_READ, About.USER),
     Operation.INBOX: Rule(Scope.INBOX, About.USER, end_users=True),
     Operation.UNREAD_COUNT: Rule(Scope.INBOX, About.USER, end_users=True),
+    Operation.INBOX_COUNTS: Rule(Scope.INBOX, About.USER, end_users=True),
     Operation.MARK: Rule(Scope.INBOX, About.ITEM, end_users=True),
     Operation.MARK_ALL: Rule(Scope.INBOX, About.USER, end_users=True),
+    Operation.UNDO_MARK_ALL: Rule(Scope.INBOX, About.ITEM, end_users=True),
     Operation.WATCH: Rule(Scope.INBOX, About.USER, end_users=True),
     # It goes on beyond the inbox, of which watching the inbox tells all.
     Operation.WATCH_ONE: Rule(Scope.NOTIFICATIONS_READ, About.ITEM),
@@ -150,10 +154,11 @@ def own(principal: Principal, user_id: str, what: str) -> None:
 
 
 def reaches(principal: Principal, notification: Notification) -> bool:
-    """Whether a notification exists for a caller: an end user has what their inbox shows, a key its tenant's."""
+    """Whether a notification exists for a caller: an end user has what inbox and archive show, a key its tenant's."""
     if notification.tenant != principal.tenant:
         return False
     if principal.user_id is None:
         return True
     expired = notification.expires_at is not None and notification.expires_at <= now()
-    return principal.user_id == notification.user_id and notification.in_inbox and not expired
+    shown = notification.in_inbox or notification.in_archive
+    return principal.user_id == notification.user_id and shown and not expired

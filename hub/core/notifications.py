@@ -21,7 +21,7 @@ from hub.domain.checks import check_user_id
 from hub.domain.errors import HubError, Reason, invalid_field, not_found
 from hub.domain.events import Event
 from hub.domain.ids import parse_id
-from hub.domain.notifications import Fault, NewNotification, Notification
+from hub.domain.notifications import Fault, Mark, NewNotification, Notification
 from hub.domain.paging import Filter, ListKind, Page, PageRequest
 from hub.domain.principals import Principal
 from hub.domain.status import READABLE, Status, sources
@@ -195,12 +195,28 @@ class Notifications:
         self._announcer.announce([Change(gone.tenant, gone.user_id, gone.id)])
 
     async def mark_read(self, principal: Principal, notification_id: str) -> Notification:
-        """Sets `read_at` on a `sent` or `delivered` notification; the first time counts."""
-        return await self._mark(principal, notification_id, read=True)
+        """Sets `read_at` on a `sent` or `delivered` notification; the first time counts. What is read was seen."""
+        return await self._mark(principal, notification_id, Mark.READ, on=True)
 
     async def mark_unread(self, principal: Principal, notification_id: str) -> Notification:
         """Takes `read_at` away and uncovers the status beneath."""
-        return await self._mark(principal, notification_id, read=False)
+        return await self._mark(principal, notification_id, Mark.READ, on=False)
+
+    async def mark_seen(self, principal: Principal, notification_id: str) -> Notification:
+        """Sets `seen_at` on a `sent` or `delivered` notification; the first time counts."""
+        return await self._mark(principal, notification_id, Mark.SEEN, on=True)
+
+    async def mark_unseen(self, principal: Principal, notification_id: str) -> Notification:
+        """Takes `seen_at` away, and `read_at` with it: what nobody has seen nobody has read."""
+        return await self._mark(principal, notification_id, Mark.SEEN, on=False)
+
+    async def archive(self, principal: Principal, notification_id: str) -> Notification:
+        """Sets `archived_at` on a `sent` or `delivered` notification: it leaves the inbox and keeps its other marks."""
+        return await self._mark(principal, notification_id, Mark.ARCHIVED, on=True)
+
+    async def unarchive(self, principal: Principal, notification_id: str) -> Notification:
+        """Takes `archived_at` away: an inbox item that has not expired is back in its place."""
+        return await self._mark(principal, notification_id, Mark.ARCHIVED, on=False)
 
     async def watch(self, principal: Principal, notification_id: str) -> AsyncGenerator[Event]:
         """Opens the stream of one notification; NOT_FOUND if there is none."""
@@ -216,19 +232,19 @@ class Notifications:
             raise not_found("The notification")
         return found
 
-    async def _mark(self, principal: Principal, notification_id: str, *, read: bool) -> Notification:
+    async def _mark(self, principal: Principal, notification_id: str, mark: Mark, *, on: bool) -> Notification:
         access.allow(principal, Operation.MARK)
         current = await self._load(principal, notification_id)
         while True:
             checkpoint()
-            changed = await self._store.mark(current, read=read)
+            changed = await self._store.mark(current, mark, on=on)
             if changed is not None:
                 self._tell(changed)
                 return changed
             current = await self._load(principal, notification_id, majority=True)
             if current.status not in READABLE:
-                raise _illegal(current, Status.READ)
-            if (current.read_at is not None) is read:
+                raise _illegal(current, mark.name.lower())
+            if (getattr(current, mark) is not None) is on:
                 return current
             # Delivered between the two looks: it can be marked by now.
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
@@ -239,7 +255,7 @@ class Notifications:
             self._waker.wake(changed.lane, changed.id)
 
 
-def _illegal(current: Notification, target: Status) -> HubError:
+def _illegal(current: Notification, target: str) -> HubError:
     return HubError(
         Reason.ILLEGAL_TRANSITION,
         f"A notification that is {current.shown_status} can't be made {target}.",

@@ -33,10 +33,31 @@ class AllRead:
     category: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class AllSeen:
+    """Hint that everything up to a place (of a category, if given) was marked seen in one go."""
+
+    tenant: str
+    user_id: str
+    up_to: InboxPosition
+    category: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """Hint that one such mark was taken back, from those items that nobody had changed since."""
+
+    tenant: str
+    user_id: str
+
+
+Hint = Change | AllRead | AllSeen | Undone
+
+
 class Announcer(Protocol):
     """Tells every process with open streams what changed. Hints only: losing one loses nothing."""
 
-    def announce(self, hints: Sequence[Change | AllRead]) -> None:
+    def announce(self, hints: Sequence[Hint]) -> None:
         """Never blocks and never raises."""
         ...
 

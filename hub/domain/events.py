@@ -16,11 +16,13 @@ class EventKind(StrEnum):
     CHANGED = "changed"
     """The latest version of a notification."""
     REMOVED = "removed"
-    """It has left the inbox (deleted, bounced, expired); carries its last version."""
+    """It has left the inbox (archived, deleted, bounced, expired); carries its last version."""
     ALL_READ = "all_read"
-    """Everything up to `up_to` was marked read at once."""
+    """Everything up to `up_to`, of `category` if one is given, was marked read at once."""
+    ALL_SEEN = "all_seen"
+    """Everything up to `up_to`, of `category` if one is given, was marked seen at once."""
     RESYNC = "resync"
-    """Not everything missed can be replayed: read the list afresh."""
+    """Not everything can be told, of what was missed or what was undone at once: read the list afresh."""
     HEARTBEAT = "heartbeat"
     """The stream lives; the first event of every stream, then one every 15 seconds."""
 
@@ -34,11 +36,35 @@ class InboxPosition:
 
 
 @dataclass(frozen=True, slots=True)
-class UnreadCount:
-    """Unread items of an inbox: exact up to 1,000, beyond that 1,000 and `capped`."""
+class CappedCount:
+    """Items of an inbox: exact up to 1,000, beyond that 1,000 and `capped`."""
 
     count: int
     capped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InboxCounts:
+    """Items of an inbox, as of one moment. What is unseen is unread too; what is archived counts as neither."""
+
+    unread: CappedCount
+    unseen: CappedCount
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryCounts:
+    """Items of one category of an inbox."""
+
+    category: str
+    counts: InboxCounts
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedAll:
+    """What an operation on a whole inbox did; `operation_id` undoes it, and is None where it changed nothing."""
+
+    count: int
+    operation_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +73,7 @@ class Event:
 
     kind: EventKind
     cursor: str
-    unread: UnreadCount
+    counts: InboxCounts
     notification: Notification | None = None
     up_to: InboxPosition | None = None
+    category: str | None = None

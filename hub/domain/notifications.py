@@ -30,6 +30,14 @@ class Lane:
         return f"{self.channel}.{self.priority}"
 
 
+class Mark(StrEnum):
+    """What a user does with a notification that has arrived, by the field that says when."""
+
+    READ = "read_at"
+    SEEN = "seen_at"
+    ARCHIVED = "archived_at"
+
+
 class OutcomeKind(StrEnum):
     """How one attempt ended."""
 
@@ -122,6 +130,10 @@ class Notification:
     read_at: datetime | None
     version: int
     correlation_id: str
+    seen_at: datetime | None = None
+    """When it was first shown. What was read was seen."""
+    archived_at: datetime | None = None
+    """When it was put away; an archived item is not in the inbox, and keeps its other marks."""
     inbox_at: datetime | None = None
     """When it entered the inbox; None while it is not there. Internal: the order of the inbox."""
 
@@ -139,6 +151,11 @@ class Notification:
     def in_inbox(self) -> bool:
         """Whether the user's inbox shows it."""
         return self.inbox_at is not None
+
+    @property
+    def in_archive(self) -> bool:
+        """Whether it would be in the user's inbox, were it not archived."""
+        return self.archived_at is not None and self.type == "in_app" and self.status is Status.DELIVERED
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ class ListKind(IntEnum):
 class Filter:
     """What every list can be narrowed by; `status` is the one callers see (`read` covers `sent` and `delivered`).
 
-    `created_after` and `created_before` are exclusive; `reason` is the code of `status_reason`.
+    `created_after` and `created_before` are exclusive; `reason` is the code of `status_reason`. An inbox shows what is
+    `archived` only if that is asked for, and then alone; in other lists None means both.
     """
 
     status: Status | None = None
@@ -48,6 +49,7 @@ class Filter:
     created_after: datetime | None = None
     created_before: datetime | None = None
     reason: str | None = None
+    archived: bool | None = None
 
     def fingerprint(self) -> bytes:
         """Four bytes that differ between filters."""

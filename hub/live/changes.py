@@ -6,11 +6,11 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-from hub.core.ports import AllRead, Change
+from hub.core.ports import AllRead, AllSeen, Change, Hint, Undone
 from hub.core.tasks import checkpoint, ended
-from hub.live.sources import BIND_SECONDS, Deaf, Hint, HintSink
+from hub.live.sources import BIND_SECONDS, Deaf, HintSink
 from hub.log import get_logger
-from hub.store.changes import ChangedRow, MarkedAll, watch_changes
+from hub.store.changes import ChangedRow, MarkedAll, MarksUndone, StoredChange, watch_changes
 from hub.store.client import Store
 
 log = get_logger(__name__)
@@ -33,7 +33,7 @@ class ChangeHints:
         self._standing = asyncio.Event()
         self._away = False
 
-    def announce(self, hints: Sequence[Change | AllRead]) -> None:
+    def announce(self, hints: Sequence[Hint]) -> None:
         """Nothing to do: the change stream tells."""
 
     def listen(self, sink: HintSink) -> None:
@@ -93,14 +93,16 @@ class ChangeHints:
             await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads load, keeps no secret
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def _tell(self, change: ChangedRow | MarkedAll | None) -> None:
+    def _tell(self, change: StoredChange | None) -> None:
         match change:
             case None:
                 self._away = False
                 self._standing.set()
                 self._sink.reconnected()
             case ChangedRow():
-                hint: Hint = Change(change.tenant, change.user_id, change.notification_id)
-                self._sink.hints([hint])
+                self._sink.hints([Change(change.tenant, change.user_id, change.notification_id)])
             case MarkedAll():
-                self._sink.hints([AllRead(change.tenant, change.user_id, change.up_to, change.category)])
+                kind = AllSeen if change.seen else AllRead
+                self._sink.hints([kind(change.tenant, change.user_id, change.up_to, change.category)])
+            case MarksUndone():
+                self._sink.hints([Undone(change.tenant, change.user_id)])

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
-from hub.core.ports import Standing, for_ever
+from hub.core.ports import Hint, Standing, for_ever
 from hub.core.standings import ended as ended_credential
 from hub.core.tasks import ended
 from hub.domain.errors import HubError
@@ -24,7 +24,7 @@ from hub.live.healing import Healing
 from hub.live.joint import FeedEndedError
 from hub.live.pump import Pump
 from hub.live.reading import Reading
-from hub.live.sources import Hint, HintSource
+from hub.live.sources import HintSource
 from hub.live.streams import Stream
 from hub.live.topics import Owner, Topic, inbox_kind
 from hub.log import get_logger
@@ -143,7 +143,7 @@ class LiveFeed:
                 self._source.unbind(*owner)
 
     async def _first(self, topic: Topic, progress: Progress) -> Event:
-        topic.unread = await self._reading.unread(topic)
+        topic.counts = await self._reading.counts(topic)
         return topic.event(EventKind.HEARTBEAT, progress)
 
     async def _next(self, topic: Topic, stream: Stream) -> list[Event] | None:
@@ -164,7 +164,7 @@ class LiveFeed:
         try:
             if began - stream.progress.complete <= LONGEST_ABSENCE:
                 began, found = await self._reading.changes(topic, stream.progress.since)
-            topic.unread = await self._reading.unread(topic)
+            topic.counts = await self._reading.counts(topic)
         except HubError as error:
             log.warning("live_replay_failed", reason=error.reason)
             stream.fall_behind()

@@ -113,7 +113,7 @@ class Healing:
                 await self._look(tenant, [topic])
             return
         topic, started = topics[0], await self._reading.known_until()
-        topic.unread = await self._reading.unread(topic)
+        topic.counts = await self._reading.counts(topic)
         topic.tell_resync([], started)
         topic.looked_again(started)
 
@@ -125,7 +125,7 @@ class Healing:
             unknown = topic.unknown(recent, started)
             pending = Pending(singles=topic.watched)
             if len(unknown) > MOST_CHANGES or started - topic.progress.complete > LONGEST_ABSENCE:
-                topic.unread = await self._reading.unread(topic)
+                topic.counts = await self._reading.counts(topic)
                 topic.tell_resync(unknown, started)
             else:
                 pending.ids = {trace.id for trace in unknown}

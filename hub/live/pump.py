@@ -10,13 +10,12 @@ from functools import partial
 from itertools import islice
 from uuid import UUID
 
-from hub.core.ports import AllRead, Change
+from hub.core.ports import AllRead, AllSeen, Change, Hint, Undone
 from hub.core.tasks import checkpoint, for_each
 from hub.domain.errors import HubError
 from hub.domain.times import now
 from hub.live.joint import FeedEndedError
 from hub.live.reading import Reading
-from hub.live.sources import Hint
 from hub.live.topics import Owner, Topic
 from hub.log import get_logger
 from hub.store.inbox import Latest
@@ -36,7 +35,7 @@ class Pending:
     ids: set[UUID] = field(default_factory=set)
     singles: set[UUID] = field(default_factory=set)
     """For the streams of one notification alone."""
-    marks: list[AllRead] = field(default_factory=list)
+    marks: list[AllRead | AllSeen | Undone] = field(default_factory=list)
 
 
 class Pump:
@@ -125,13 +124,14 @@ class Pump:
             return
         # Not sooner than the notifications, or an event could carry a count that knows nothing of it.
         read_at = now()
-        topic.unread = await self._reading.unread(topic)
+        topic.counts = await self._reading.counts(topic)
+        # What was read knows of these marks already, and of what was changed after them.
+        for mark in marks:
+            topic.tell_of_many(mark, read_at)
         for row in latest:
             if row.notification.id in batch[owner].ids:
                 topic.tell(row, found=found)
             topic.tell_single(row)
-        for mark in marks:
-            topic.tell_all_read(mark, read_at)
 
     def _by_tenant(self, batch: Mapping[Owner, Pending]) -> Mapping[str, dict[UUID, Owner]]:
         ids: defaultdict[str, dict[UUID, Owner]] = defaultdict(dict)
@@ -139,16 +139,10 @@ class Pump:
             ids[owner[0]].update(dict.fromkeys(pending.ids | pending.singles, owner))
         return ids
 
-    def _add_mark(self, pending: Pending, mark: AllRead) -> None:
-        topic = self._topics[mark.tenant, mark.user_id]
+    def _add_mark(self, pending: Pending, mark: AllRead | AllSeen | Undone) -> None:
         # Its items are told of by this one event; those that have streams of their own are read all the same.
-        pending.singles |= topic.watched
-        if mark.category is None:
-            pending.marks.append(mark)
-        else:
-            # An event can't say "of this category": its items are told of one by one.
-            topic.singly = True
-            self._look_again(topic)
+        pending.singles |= self._topics[mark.tenant, mark.user_id].watched
+        pending.marks.append(mark)
 
     def _overflow(self) -> None:
         log.warning("live_hints_dropped", count=self._size)

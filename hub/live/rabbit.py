@@ -10,10 +10,10 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage, AbstractQueue
 
 from hub.broker.connection import ANSWER_SECONDS, keep_connected
-from hub.core.ports import AllRead, Change
+from hub.core.ports import Hint
 from hub.core.tasks import checkpoint
 from hub.live import wire
-from hub.live.sources import BIND_SECONDS, Deaf, Hint, HintSink
+from hub.live.sources import BIND_SECONDS, Deaf, HintSink
 from hub.log import get_logger
 
 log = get_logger(__name__)
@@ -42,7 +42,7 @@ class RabbitHints:
             await self._listening.wanted.wait()
             group.create_task(keep_connected(self._url, "listen", self._listening.session, self._listening.away))
 
-    def announce(self, hints: Sequence[Change | AllRead]) -> None:
+    def announce(self, hints: Sequence[Hint]) -> None:
         """Queues hints for every process; never blocks and never raises."""
         self._announcing.add(hints)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from hub.domain.events import UnreadCount
+from hub.domain.events import InboxCounts
 from hub.domain.notifications import Notification
 from hub.live.joint import Joint, Spawn
 from hub.live.topics import Topic
@@ -28,7 +28,7 @@ class Reading:
     def __init__(self, inbox: InboxStore, spawn: Spawn) -> None:
         self._inbox = inbox
         self._spawn = spawn
-        self._counts: weakref.WeakKeyDictionary[Topic, Joint[None, UnreadCount]] = weakref.WeakKeyDictionary()
+        self._counts: weakref.WeakKeyDictionary[Topic, Joint[None, InboxCounts]] = weakref.WeakKeyDictionary()
         self._changes: weakref.WeakKeyDictionary[Topic, Joint[datetime, tuple[datetime, list[Notification]]]] = (
             weakref.WeakKeyDictionary()
         )
@@ -45,8 +45,8 @@ class Reading:
         with store_deadline(_SECONDS):
             return await self._inbox.known_until()
 
-    async def unread(self, topic: Topic) -> UnreadCount:
-        """The unread count, read after this was asked; shared by all who ask at the same time."""
+    async def counts(self, topic: Topic) -> InboxCounts:
+        """What is unread and what unseen, read after this was asked; shared by all who ask at the same time."""
         joint = self._counts.get(topic)
         if joint is None:
             joint = self._counts[topic] = Joint(self._spawn, partial(self._count, topic.tenant, topic.user_id))
@@ -55,7 +55,7 @@ class Reading:
     async def changes(self, topic: Topic, since: datetime) -> tuple[datetime, list[Notification] | None]:
         """Until when it is complete, and what changed in an inbox, oldest change first; None if it is too much.
 
-        Shared like the count.
+        Shared like the counts.
         """
         joint = self._changes.get(topic)
         if joint is None:
@@ -78,9 +78,9 @@ class Reading:
         with store_deadline(_SECONDS):
             return await self._inbox.latest(tenant, notification_ids)
 
-    async def _count(self, tenant: str, user_id: str, _asked: Sequence[None]) -> UnreadCount:
+    async def _count(self, tenant: str, user_id: str, _asked: Sequence[None]) -> InboxCounts:
         with store_deadline(_SECONDS):
-            return await self._inbox.unread_count(tenant, user_id)
+            return await self._inbox.counts(tenant, user_id)
 
     async def _changed(
         self, tenant: str, user_id: str, since: Sequence[datetime]

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from hub.core.ports import AllRead, Change
-
-Hint = Change | AllRead
+from hub.core.ports import Hint
 
 BIND_SECONDS = 2.0
 """How long a new stream waits until hints of its user certainly arrive."""

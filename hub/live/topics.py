@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from hub.core.ports import AllRead
-from hub.domain.events import Event, EventKind, InboxPosition, UnreadCount
+from hub.core.ports import AllRead, AllSeen, Undone
+from hub.domain.events import CappedCount, Event, EventKind, InboxCounts, InboxPosition
 from hub.domain.notifications import Notification
 from hub.live import cursors
 from hub.live.cursors import Progress
@@ -28,9 +28,11 @@ _IN_APP = "in_app"
 
 @dataclass(frozen=True, slots=True)
 class _Marked:
-    """A mark-all that was told in one event."""
+    """Changes of many items that were told in one event."""
 
-    up_to: InboxPosition
+    kind: EventKind
+    up_to: InboxPosition | None
+    category: str | None
     until: datetime
 
 
@@ -40,7 +42,8 @@ class Topic:
     def __init__(self, tenant: str, user_id: str, *, started: datetime, beat_at: float) -> None:
         self.tenant = tenant
         self.user_id = user_id
-        self.unread = UnreadCount(0, capped=False)
+        nothing = CappedCount(0, capped=False)
+        self.counts = InboxCounts(nothing, nothing)
         """As last read."""
         self.progress = Progress(started, started)
         """Until when everything was handed to its streams."""
@@ -48,8 +51,6 @@ class Topic:
         """When its next heartbeat is due, by the loop's clock."""
         self.stale = False
         """Hints may have been lost: it has to look again at once."""
-        self.singly = False
-        """There was a mark-all that has no event of its own: its items are told of one by one."""
         self._inbox: set[Stream] = set()
         self._single: defaultdict[UUID, set[Stream]] = defaultdict(set)
         self._known: dict[UUID, tuple[int, datetime]] = {}
@@ -114,11 +115,16 @@ class Topic:
             progress = Progress(notification.updated_at, self.progress.complete)
             self._hand(single, Told(self.event(kind, progress, notification), progress))
 
-    def tell_all_read(self, mark: AllRead, read_at: datetime) -> None:
+    def tell_of_many(self, mark: AllRead | AllSeen | Undone, read_at: datetime) -> None:
         """One event for however many items; looking again shall not tell each of them once more."""
-        self._marked.append(_Marked(mark.up_to, read_at + CLOCKS_DIFFER))
         progress = Progress(max(read_at, self.progress.at), self.progress.complete)
-        event = self.event(EventKind.ALL_READ, progress, up_to=mark.up_to)
+        if isinstance(mark, Undone):
+            # Which items these were can't be said in one event: the readers list afresh.
+            event = self.event(EventKind.RESYNC, progress)
+        else:
+            kind = EventKind.ALL_READ if isinstance(mark, AllRead) else EventKind.ALL_SEEN
+            event = self.event(kind, progress, up_to=mark.up_to, category=mark.category)
+        self._marked.append(_Marked(event.kind, event.up_to, event.category, read_at + CLOCKS_DIFFER))
         self._hand(self._inbox, Told(event, progress))
 
     def tell_resync(self, traces: Iterable[Trace], started: datetime) -> None:
@@ -136,27 +142,26 @@ class Topic:
     def unknown(self, traces: Iterable[Trace], started: datetime) -> list[Trace]:
         """Those whose present version nobody here was told of, neither singly nor by a mark-all, and somebody must be.
 
-        What a mark-all has just read waits for its own event; if that is lost, for the next time.
+        What a mark-all, or its undoing, has just changed waits for its own event; if that is lost, for the next time.
         """
         # Those that are replaying find it by themselves.
         floors = [stream.floor for stream in self._inbox if not stream.replaying]
         if not floors:
             return []
         since = min(floors)
-        marking = started if self.singly else started - MARKING
+        marking = started - MARKING
         return [
             trace
             for trace in traces
             if trace.updated_at > since
             and self._known.get(trace.id, (0,))[0] < trace.version
-            and not (trace.marked_at is not None and trace.marked_at > marking)
+            and not (trace.told_as is not None and trace.updated_at > marking)
             and not any(_covers(mark, trace) for mark in self._marked)
         ]
 
     def looked_again(self, started: datetime) -> None:
         """Everything that changed until `started` was told; what lies before the overlap can be forgotten."""
         self.progress = Progress(started, started)
-        self.singly = False
         self._known = {i: known for i, known in self._known.items() if known[1] > self.progress.since}
         self._marked = [mark for mark in self._marked if mark.until > self.progress.since]
 
@@ -166,9 +171,11 @@ class Topic:
         progress: Progress,
         notification: Notification | None = None,
         up_to: InboxPosition | None = None,
+        category: str | None = None,
     ) -> Event:
-        """An event with the unread count as last read."""
-        return Event(kind, cursors.encode(self.tenant, self.user_id, progress), self.unread, notification, up_to)
+        """An event with the counts as last read."""
+        cursor = cursors.encode(self.tenant, self.user_id, progress)
+        return Event(kind, cursor, self.counts, notification, up_to, category)
 
     def end(self, notification_id: UUID) -> None:
         """Ends the streams of a notification that left nothing behind, not even a tombstone."""
@@ -194,6 +201,9 @@ def inbox_kind(notification: Notification) -> EventKind | None:
 
 
 def _covers(mark: _Marked, trace: Trace) -> bool:
-    if trace.marked_at is None or trace.inbox_at is None or trace.marked_at > mark.until:
+    if trace.told_as is not mark.kind or trace.inbox_at is None or trace.updated_at > mark.until:
         return False
-    return (trace.inbox_at, trace.id) <= (mark.up_to.delivered_at, mark.up_to.id)
+    if mark.up_to is None:
+        return True
+    of_these = mark.category in (None, trace.category)
+    return of_these and (trace.inbox_at, trace.id) <= (mark.up_to.delivered_at, mark.up_to.id)

@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from hub.core.ports import AllRead, Change
+from hub.core.ports import AllRead, AllSeen, Change, Hint, Undone
 from hub.domain.events import InboxPosition
-from hub.live.sources import Hint
 
 VERSION = 1
 _HINTS_PER_MESSAGE = 500
@@ -47,9 +46,13 @@ def encode(tenant: str, user_id: str, hints: Iterable[Hint]) -> bytes:
         match hint:
             case Change():
                 message["n"].append(hint.notification_id.hex)
-            case AllRead(up_to=up_to):
-                moment = (up_to.delivered_at - _EPOCH) // _MILLISECOND
-                message["a"].append([moment, up_to.id.hex, hint.category])
+            case AllRead():
+                message["a"].append(_mark(hint))
+            # Older processes pass over what they don't know, and find the changes by looking again.
+            case AllSeen():
+                message.setdefault("s", []).append(_mark(hint))
+            case Undone():
+                message["x"] = 1
     return json.dumps(message, separators=(",", ":")).encode()
 
 
@@ -61,10 +64,17 @@ def decode(body: bytes) -> list[Hint]:
             raise UnreadableError
         tenant, user_id = str(message["t"]), str(message["u"])
         changes = [Change(tenant, user_id, UUID(text)) for text in message["n"]]
-        marks = [AllRead(tenant, user_id, _position(*place), category) for *place, category in message["a"]]
+        read = [AllRead(tenant, user_id, _position(*place), category) for *place, category in message["a"]]
+        seen = [AllSeen(tenant, user_id, _position(*place), category) for *place, category in message.get("s", ())]
+        undone = [Undone(tenant, user_id)] if message.get("x") else []
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise UnreadableError from None
-    return [*changes, *marks]
+    return [*changes, *read, *seen, *undone]
+
+
+def _mark(mark: AllRead | AllSeen) -> list[int | str | None]:
+    moment = (mark.up_to.delivered_at - _EPOCH) // _MILLISECOND
+    return [moment, mark.up_to.id.hex, mark.category]
 
 
 def _position(moment: int, identifier: str) -> InboxPosition:

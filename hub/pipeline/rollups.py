@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from hub.core.ports import AllRead, Change
+from hub.core.ports import Change, Hint
 from hub.domain.errors import HubError
 from hub.domain.ids import time_of
 from hub.domain.statistics import Bucket, floor
@@ -37,7 +37,7 @@ class ChangedHours:
         self._store = store
         self._hours: set[tuple[str, int]] = set()
 
-    def announce(self, hints: Sequence[Change | AllRead]) -> None:
+    def announce(self, hints: Sequence[Hint]) -> None:
         """Takes note of changed notifications; marks count nothing."""
         for hint in hints:
             if isinstance(hint, Change):

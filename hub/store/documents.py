@@ -89,12 +89,22 @@ class NotificationDocument(Document):
     sent_at: datetime | None
     delivered_at: datetime | None
     read_at: datetime | None
+    seen_at: datetime | None = None
+    """Absent while nobody has seen it. Before there was this field, what was read was seen all the same."""
+    archived_at: datetime | None = None
+    """Absent while it is not put away."""
     inbox_at: datetime | None = None
     """Present while the item is in its user's inbox."""
     unread_until: datetime | None = None
-    """Present while it is there and unread: when it expires, or the end of time."""
+    """Present while it is there and unread: when it expires, or the end of time. What is unseen is unread."""
     read_operation: UUID | None = None
-    """The mark-all that read it last."""
+    """The mark-all that read it last; for processes that know `operation` not yet."""
+    operation: UUID | None = None
+    """The operation on a whole inbox that changed it last."""
+    operation_version: int | None = None
+    """Its version by that operation: whoever has changed it since has raised it."""
+    operation_saw: bool | None = None
+    """Whether it was unseen before that operation."""
     deleted_at: datetime | None = None
     """A tombstone, without content, kept until every watcher could see that it is gone."""
     purge_at: datetime | None = None
@@ -119,9 +129,22 @@ class NotificationDocument(Document):
                 partialFilterExpression={"inbox_at": {"$exists": True}},
             ),
             IndexModel(
-                [("tenant", ASCENDING), ("user_id", ASCENDING), ("unread_until", ASCENDING)],
-                name="unread",
+                # Unread and unseen, of all categories and of one: each count is a walk over what it counts.
+                [
+                    ("tenant", ASCENDING),
+                    ("user_id", ASCENDING),
+                    ("category", ASCENDING),
+                    ("seen_at", ASCENDING),
+                    ("unread_until", ASCENDING),
+                ],
+                name="counts",
                 partialFilterExpression={"unread_until": {"$exists": True}},
+            ),
+            IndexModel(
+                # Written when something is archived, and at no other time.
+                [("tenant", ASCENDING), ("user_id", ASCENDING), ("delivered_at", DESCENDING), ("_id", DESCENDING)],
+                name="archive",
+                partialFilterExpression={"archived_at": {"$exists": True}},
             ),
             IndexModel(
                 [("tenant", ASCENDING), ("user_id", ASCENDING), ("updated_at", ASCENDING)],
@@ -177,7 +200,7 @@ class UserDocument(Document):
 
 
 class InboxOperationDocument(Document):
-    """A mark-all: what watchers are told once instead of once per item."""
+    """An inbox was marked read: what watchers are told once instead of once per item."""
 
     id: UUID  # type: ignore[assignment]  # see above
     tenant: str
@@ -185,12 +208,37 @@ class InboxOperationDocument(Document):
     category: str | None
     up_to_at: datetime
     up_to_id: UUID
+    undo_until: datetime | None = None
     expires_at: datetime
 
     class Settings:
         """Collection and indexes."""
 
         name = "inbox_operations"
+        indexes: ClassVar[list[IndexModel]] = [
+            IndexModel([("tenant", ASCENDING), ("user_id", ASCENDING)], name="user"),
+            IndexModel([("expires_at", ASCENDING)], name="purge", expireAfterSeconds=0),
+        ]
+
+
+class InboxMarkDocument(Document):
+    """An inbox was marked seen, or a mark-all was undone; to older processes all of the other collection is `read`."""
+
+    id: UUID  # type: ignore[assignment]  # see above
+    tenant: str
+    user_id: str
+    kind: str
+    """`seen` or `undone`."""
+    category: str | None = None
+    up_to_at: datetime | None = None
+    up_to_id: UUID | None = None
+    undo_until: datetime | None = None
+    expires_at: datetime
+
+    class Settings:
+        """Collection and indexes."""
+
+        name = "inbox_marks"
         indexes: ClassVar[list[IndexModel]] = [
             IndexModel([("tenant", ASCENDING), ("user_id", ASCENDING)], name="user"),
             IndexModel([("expires_at", ASCENDING)], name="purge", expireAfterSeconds=0),
@@ -308,6 +356,7 @@ DOCUMENTS: list[type[Document]] = [
     KeyDocument,
     UserDocument,
     InboxOperationDocument,
+    InboxMarkDocument,
     LeaseDocument,
     HeartbeatDocument,
     DirtyHourDocument,

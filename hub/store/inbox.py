@@ -1,23 +1,20 @@
-"""A user's inbox: unread counts derived on an index, one update for mark-all, and what a watcher missed."""
+"""A user's inbox: unread and unseen counts derived on an index, and what a watcher missed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
-from hub.domain.events import InboxPosition, UnreadCount
-from hub.domain.ids import new_id
+from hub.domain.events import CappedCount, CategoryCounts, EventKind, InboxCounts
 from hub.domain.notifications import Notification
 from hub.store.client import Rows, translated, unreachable, with_majority
-from hub.store.documents import InboxOperationDocument, NotificationDocument
+from hub.store.documents import NotificationDocument
 from hub.store.mapping import Row, to_entity
-from hub.store.updates import NOW, REMOVE, changed
 
 COUNTED = 1000
-"""Unread counts are exact up to here."""
-_OPERATION_RETENTION = timedelta(hours=25)
+"""Counts are exact up to here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +33,22 @@ class Trace:
     user_id: str
     version: int
     updated_at: datetime
-    marked_at: datetime | None
-    """When a mark-all read it, if nothing has happened to it since."""
+    told_as: EventKind | None
+    """The event that tells of it, together with others: it was marked with the whole inbox, or that was undone.
+
+    None where something has happened to it since.
+    """
     inbox_at: datetime | None
+    category: str | None
 
 
 class InboxStore:
-    """Reads and marks inboxes."""
+    """Reads inboxes."""
 
     def __init__(self) -> None:
         self._rows: Rows = NotificationDocument.get_pymongo_collection()
         self._lasting = with_majority(self._rows)
         """What watchers are told is never rolled back, whatever a lone primary has taken."""
-        self._operations: Rows = InboxOperationDocument.get_pymongo_collection()
 
     async def known_until(self) -> datetime:
         """Up to when what a majority has is complete: now, or earlier where the others lag behind the primary.
@@ -69,40 +69,35 @@ class InboxStore:
         until: datetime = written["majorityWriteDate"].replace(tzinfo=UTC)
         return min(asked, until)
 
-    async def unread_count(self, tenant: str, user_id: str) -> UnreadCount:
+    async def unread_count(self, tenant: str, user_id: str) -> CappedCount:
         """Unread, unexpired items: at most 1,001 index keys are looked at."""
-        query = _unread(tenant, user_id)
         with translated():
-            count = await self._lasting.count_documents(query, limit=COUNTED + 1, hint="unread")
-        return UnreadCount(min(count, COUNTED), capped=count > COUNTED)
+            count = await self._lasting.count_documents(unread_items(tenant, user_id), limit=COUNTED + 1, hint="counts")
+        return _capped(count)
 
-    async def mark_all_read(self, tenant: str, user_id: str, up_to: InboxPosition, category: str | None) -> int:
-        """Marks every unread item up to a place, inclusive; returns how many there were."""
-        operation = new_id()
-        query = _unread(tenant, user_id) | {
-            "$or": [
-                {"inbox_at": {"$lt": up_to.delivered_at}},
-                {"inbox_at": up_to.delivered_at, "_id": {"$lte": up_to.id}},
-            ]
-        }
-        if category is not None:
-            query["category"] = category
-        fields: Row = {"read_at": NOW, "unread_until": REMOVE, "read_operation": operation}
+    async def counts(self, tenant: str, user_id: str) -> InboxCounts:
+        """Unread and unseen items."""
+        counts, _ = await self.counts_by_category(tenant, user_id, ())
+        return counts
+
+    async def counts_by_category(
+        self, tenant: str, user_id: str, categories: Sequence[str]
+    ) -> tuple[InboxCounts, list[CategoryCounts]]:
+        """Unread and unseen items, and those of each of these categories; at most 1,001 index keys for each number.
+
+        Finding what is unseen looks at one key more for each category that there is.
+        """
+        wanted = [
+            unread_items(tenant, user_id, unseen=unseen, category=category)
+            for category in (None, *categories)
+            for unseen in (False, True)
+        ]
         with translated():
-            result = await self._rows.update_many(query, changed(fields))
-            if result.modified_count:
-                await self._operations.insert_one(
-                    {
-                        "_id": operation,
-                        "tenant": tenant,
-                        "user_id": user_id,
-                        "category": category,
-                        "up_to_at": up_to.delivered_at,
-                        "up_to_id": up_to.id,
-                        "expires_at": datetime.now(UTC) + _OPERATION_RETENTION,
-                    }
-                )
-        return result.modified_count
+            found = await self._lasting.aggregate(_counting(wanted), hint="counts")
+            by_index = {row["_id"]: row["count"] async for row in found}
+        counts = [by_index.get(index, 0) for index in range(len(wanted))]
+        total, *others = (_pair(*pair) for pair in zip(counts[::2], counts[1::2], strict=True))
+        return total, [CategoryCounts(name, pair) for name, pair in zip(categories, others, strict=True)]
 
     async def changed_since(self, tenant: str, user_id: str, since: datetime, limit: int) -> list[Notification]:
         """In-app notifications that changed after a moment, oldest change first, tombstones included.
@@ -142,21 +137,56 @@ class InboxStore:
             ]
 
 
-_TRACE: Row = dict.fromkeys(("user_id", "version", "updated_at", "read_at", "read_operation", "inbox_at"), 1)
+_SHOWN = ("user_id", "version", "updated_at", "read_at", "seen_at", "inbox_at", "category")
+_TRACE: Row = dict.fromkeys((*_SHOWN, "read_operation", "operation_version"), 1)
 
 
 def _trace(row: Row) -> Trace:
-    # Whatever happens to it after a mark-all sets `updated_at` anew.
-    marked = row.get("read_operation") is not None and row["read_at"] == row["updated_at"]
     return Trace(
         id=row["_id"],
         user_id=row["user_id"],
         version=row["version"],
         updated_at=row["updated_at"],
-        marked_at=row["read_at"] if marked else None,
+        told_as=_told_as(row),
         inbox_at=row.get("inbox_at"),
+        category=row.get("category"),
     )
 
 
-def _unread(tenant: str, user_id: str) -> Row:
-    return {"tenant": tenant, "user_id": user_id, "unread_until": {"$gt": datetime.now(UTC)}}
+def _told_as(row: Row) -> EventKind | None:
+    # Whatever happens to it after a mark-all sets `updated_at` anew, and raises the version.
+    if row.get("read_operation") is not None and row["read_at"] == row["updated_at"]:
+        return EventKind.ALL_READ
+    if row.get("operation_version") != row["version"]:
+        return None
+    return EventKind.ALL_SEEN if row.get("seen_at") == row["updated_at"] else EventKind.RESYNC
+
+
+def unread_items(tenant: str, user_id: str, *, unseen: bool = False, category: str | None = None) -> Row:
+    """What is in an inbox, has not expired and counts as unread, or as `unseen` too; each a walk over `counts`."""
+    query: Row = {"tenant": tenant, "user_id": user_id, "unread_until": {"$gt": datetime.now(UTC)}}
+    if unseen:
+        query["seen_at"] = None
+    if category is not None:
+        query["category"] = category
+    return query
+
+
+def _counting(wanted: Sequence[Row]) -> list[Row]:
+    """Counts each of these, by its position, in one round trip; a walk ends where its count does."""
+    walks: list[list[Row]] = [
+        [{"$match": query}, {"$limit": COUNTED + 1}, {"$group": {"_id": {"$literal": index}, "count": {"$sum": 1}}}]
+        for index, query in enumerate(wanted)
+    ]
+    collection = NotificationDocument.Settings.name
+    return [*walks[0], *({"$unionWith": {"coll": collection, "pipeline": walk}} for walk in walks[1:])]
+
+
+def _pair(unread: int, unseen: int) -> InboxCounts:
+    # An item that comes in between the two walks must not make it seem that something is unseen and read.
+    unseen = min(unread, unseen)
+    return InboxCounts(_capped(unread), _capped(unseen))
+
+
+def _capped(count: int) -> CappedCount:
+    return CappedCount(min(count, COUNTED), capped=count > COUNTED)

@@ -38,7 +38,7 @@ class ListStore:
         direction = 1 if backwards else -1
         order = [("_id", direction)]
         if query.kind is ListKind.INBOX:
-            order.insert(0, ("inbox_at", direction))
+            order.insert(0, (_place_field(query), direction))
         with translated():
             found = self._rows.find(_selection(query)).sort(order).limit(limit)
             return [to_entity(row) async for row in found]
@@ -49,26 +49,36 @@ def _selection(query: ListQuery) -> Row:
     if query.user_id is not None:
         clauses.append({"user_id": query.user_id})
     if query.kind is ListKind.INBOX:
-        clauses += [{"inbox_at": {"$exists": True}}, _unexpired()]
+        clauses += [_ARCHIVE if query.filters.archived else {"inbox_at": {"$exists": True}}, _unexpired()]
     if query.kind is ListKind.DEAD_LETTERS:
         clauses.append({"status": Status.FAILED.value})
     for place, operator in ((query.after, "$lt"), (query.before, "$gt")):
         if place is not None:
-            clauses.append(_beyond(query.kind, place, operator))
+            clauses.append(_beyond(query, place, operator))
     return {"$and": clauses}
+
+
+_ARCHIVE: Row = {"type": "in_app", "status": Status.DELIVERED.value}
+"""Of what is archived: what would be in the inbox."""
+
+
+def _place_field(query: ListQuery) -> str:
+    """What an inbox is ordered by; in the archive an item has the place that it had there."""
+    return "delivered_at" if query.filters.archived else "inbox_at"
 
 
 def _unexpired() -> Row:
     return {"$or": [{"expires_at": None}, {"expires_at": {"$gt": datetime.now(UTC)}}]}
 
 
-def _beyond(kind: ListKind, place: Position, operator: str) -> Row:
-    if kind is not ListKind.INBOX:
+def _beyond(query: ListQuery, place: Position, operator: str) -> Row:
+    if query.kind is not ListKind.INBOX:
         return {"_id": {operator: place.id}}
+    field = _place_field(query)
     return {
         # The first clause alone bounds the index; the second settles ties.
-        "inbox_at": {f"{operator}e": place.at},
-        "$or": [{"inbox_at": {operator: place.at}}, {"_id": {operator: place.id}}],
+        field: {f"{operator}e": place.at},
+        "$or": [{field: {operator: place.at}}, {"_id": {operator: place.id}}],
     }
 
 
@@ -85,6 +95,8 @@ def filter_clauses(filters: Filter) -> list[Row]:
         clauses.append({"status_reason.code": filters.reason})
     if filters.unread is not None:
         clauses.append({"read_at": None if filters.unread else {"$ne": None}})
+    if filters.archived is not None:
+        clauses.append({"archived_at": {"$exists": filters.archived}})
     if filters.created_after is not None:
         clauses.append({"_id": {"$gte": first_id_after(filters.created_after)}})
     if filters.created_before is not None:

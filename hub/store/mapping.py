@@ -44,6 +44,9 @@ def to_entity(row: Row) -> Notification:
         status=Status(row["status"]),
         status_reason=_fault(row["status_reason"]),
         attempts=tuple(_attempt(attempt) for attempt in row["attempts"]),
+        # Processes of before there was `seen_at` set `read_at` alone.
+        seen_at=row.get("seen_at") or row["read_at"],
+        archived_at=row.get("archived_at"),
         inbox_at=row.get("inbox_at"),
         **{name: row[name] for name in _PLAIN},
     )

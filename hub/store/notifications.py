@@ -10,14 +10,35 @@ from uuid import UUID
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError
 
-from hub.domain.notifications import Fault, Notification
+from hub.domain.notifications import Fault, Mark, Notification
 from hub.domain.status import READABLE, Status
 from hub.store.client import Rows, translated, unreachable, with_majority
 from hub.store.documents import NotificationDocument
 from hub.store.mapping import Row, to_entity, to_new_row
-from hub.store.updates import NOW, REMOVE, UNREAD_UNTIL, changed, claimed, replayed, tombstone
+from hub.store.updates import (
+    archived,
+    changed,
+    claimed,
+    read,
+    replayed,
+    seen,
+    tombstone,
+    unarchived,
+    unread,
+    unseen,
+)
 
 VISIBLE: Row = {"deleted_at": None}
+# Before there was `seen_at`, reading set `read_at` alone; what was read was seen.
+_MARKS: dict[tuple[Mark, bool], tuple[Row, Row]] = {
+    (Mark.READ, True): ({"read_at": None}, read()),
+    (Mark.READ, False): ({"read_at": {"$ne": None}}, unread()),
+    (Mark.SEEN, True): ({"seen_at": None, "read_at": None}, seen()),
+    (Mark.SEEN, False): ({"$or": [{"seen_at": {"$ne": None}}, {"read_at": {"$ne": None}}]}, unseen()),
+    (Mark.ARCHIVED, True): ({"archived_at": None}, archived()),
+    (Mark.ARCHIVED, False): ({"archived_at": {"$ne": None}}, unarchived()),
+}
+"""For each mark, set or taken away: where that changes something, and what it writes."""
 _DUPLICATE_KEY = 11000
 
 
@@ -90,14 +111,10 @@ class NotificationStore:
         guard: Row = {"status": {"$in": [status.value for status in allowed]}}
         return await self._change(current, guard | ({"version": current.version} if only_this_version else {}), fields)
 
-    async def mark(self, current: Notification, *, read: bool) -> Notification | None:
-        """Sets or takes away `read_at`; None if that changes nothing or may not be."""
-        guard: Row = {"status": {"$in": [status.value for status in READABLE]}}
-        if read:
-            return await self._change(current, guard | {"read_at": None}, {"read_at": NOW, "unread_until": REMOVE})
-        in_inbox = {"$ne": [{"$type": "$inbox_at"}, "missing"]}
-        unread: Row = {"read_at": None, "unread_until": {"$cond": [in_inbox, UNREAD_UNTIL, REMOVE]}}
-        return await self._change(current, guard | {"read_at": {"$ne": None}}, unread)
+    async def mark(self, current: Notification, mark: Mark, *, on: bool) -> Notification | None:
+        """Sets a mark or takes it away; None if that changes nothing or may not be."""
+        where, fields = _MARKS[mark, on]
+        return await self._change(current, {"status": {"$in": [status.value for status in READABLE]}, **where}, fields)
 
     async def delete(self, tenant: str, notification_id: UUID) -> Notification | None:
         """Leaves a tombstone; returns it, or None if there is nothing (any more)."""

@@ -13,6 +13,7 @@ from hub.store.inbox import InboxStore
 from hub.store.keys import KeyStore
 from hub.store.leases import LeaseStore
 from hub.store.lists import ListStore
+from hub.store.marks import MarkStore
 from hub.store.notifications import NotificationStore, Periods
 from hub.store.outbox import OutboxStore
 from hub.store.rates import RateStore
@@ -28,6 +29,7 @@ class Stores:
     notifications: NotificationStore
     lists: ListStore
     inbox: InboxStore
+    marks: MarkStore
     dead_letters: DeadLetterStore
     work: WorkStore
     outbox: OutboxStore
@@ -48,6 +50,7 @@ class Stores:
             notifications=NotificationStore(periods),
             lists=ListStore(),
             inbox=InboxStore(),
+            marks=MarkStore(),
             dead_letters=DeadLetterStore(periods),
             work=WorkStore(periods),
             outbox=outbox,

@@ -38,6 +38,53 @@ def changed(fields: Row) -> list[Row]:
 
 
 UNREAD_UNTIL: Row = {"$ifNull": ["$expires_at", literal(END_OF_TIME)]}
+"""Of what is in the inbox and unread."""
+
+
+def absent(field: str) -> Row:
+    """Whether a field is null or not there at all."""
+    return {"$eq": [{"$ifNull": [f"${field}", None]}, None]}
+
+
+def read() -> Row:
+    """What reading sets: what is read was seen."""
+    return {"read_at": NOW, "unread_until": REMOVE, **seen()}
+
+
+def unread() -> Row:
+    """What taking that mark away sets; it stays seen, also where reading alone said so."""
+    in_inbox = {"$not": [absent("inbox_at")]}
+    return {
+        "read_at": None,
+        "unread_until": {"$cond": [in_inbox, UNREAD_UNTIL, REMOVE]},
+        "seen_at": {"$ifNull": ["$seen_at", "$read_at"]},
+    }
+
+
+def seen() -> Row:
+    """What seeing sets; the first time counts."""
+    return {"seen_at": {"$ifNull": ["$seen_at", {"$ifNull": ["$read_at", NOW]}]}}
+
+
+def unseen() -> Row:
+    """What taking that mark away sets: what nobody has seen nobody has read."""
+    return {**unread(), "seen_at": REMOVE}
+
+
+def archived() -> Row:
+    """What putting away sets: it leaves the inbox and its counts, and keeps its other marks."""
+    return {"archived_at": NOW, "inbox_at": REMOVE, "unread_until": REMOVE}
+
+
+def unarchived() -> Row:
+    """What taking it out again sets: an inbox item that has not expired is back in its place."""
+    lasts = {"$or": [absent("expires_at"), {"$gt": ["$expires_at", NOW]}]}
+    belongs = {"$and": [{"$eq": ["$type", "in_app"]}, {"$eq": ["$status", Status.DELIVERED.value]}, lasts]}
+    return {
+        "archived_at": REMOVE,
+        "inbox_at": {"$cond": [belongs, "$delivered_at", REMOVE]},
+        "unread_until": {"$cond": [{"$and": [belongs, absent("read_at")]}, UNREAD_UNTIL, REMOVE]},
+    }
 
 
 def into(status: Status, reason: Fault | None, retention: timedelta) -> Row:
@@ -57,7 +104,7 @@ def into(status: Status, reason: Fault | None, retention: timedelta) -> Row:
         case Status.DELIVERED:
             fields |= _delivered()
         case Status.FAILED:
-            # A late bounce leaves the inbox and keeps `read_at`.
+            # A late bounce leaves the inbox and keeps its marks.
             fields |= {"inbox_at": REMOVE, "unread_until": REMOVE}
         case _:
             pass
@@ -72,13 +119,13 @@ def claimed(status: Status, reason: Fault | None, retention: timedelta) -> Row:
 
 def _delivered() -> Row:
     in_app = {"$eq": ["$type", "in_app"]}
+    # What is delivered anew may have been archived before.
+    in_inbox = {"$and": [in_app, absent("archived_at")]}
     return {
         "delivered_at": NOW,
-        "inbox_at": {"$cond": [in_app, NOW, REMOVE]},
-        "unread_until": {
-            "$cond": [{"$and": [in_app, {"$eq": [{"$ifNull": ["$read_at", None]}, None]}]}, UNREAD_UNTIL, REMOVE]
-        },
-        # An inbox item that expires has to leave the inbox: the sweep sees to it.
+        "inbox_at": {"$cond": [in_inbox, NOW, REMOVE]},
+        "unread_until": {"$cond": [{"$and": [in_inbox, absent("read_at")]}, UNREAD_UNTIL, REMOVE]},
+        # An inbox item that expires has to leave the inbox, or the archive: the sweep sees to it.
         "due": {"$cond": [{"$and": [in_app, {"$ne": ["$expires_at", None]}]}, "$expires_at", REMOVE]},
     }
 
@@ -115,6 +162,7 @@ def tombstone(retention: timedelta) -> Row:
         "claim": REMOVE,
         "overtaken": REMOVE,
         "due": REMOVE,
+        "archived_at": REMOVE,
         "inbox_at": REMOVE,
         "unread_until": REMOVE,
     }

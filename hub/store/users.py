@@ -12,7 +12,13 @@ from hub.domain.notifications import Notification, User
 from hub.domain.status import Status, sources
 from hub.domain.users import UserRecord
 from hub.store.client import Row, Rows, translated
-from hub.store.documents import InboxOperationDocument, KeyDocument, NotificationDocument, UserDocument
+from hub.store.documents import (
+    InboxMarkDocument,
+    InboxOperationDocument,
+    KeyDocument,
+    NotificationDocument,
+    UserDocument,
+)
 from hub.store.mapping import to_entity
 from hub.store.notifications import VISIBLE, Periods
 from hub.store.updates import NOW, after, changed, literal, tombstone
@@ -36,6 +42,7 @@ class UserStore:
         self._rows: Rows = UserDocument.get_pymongo_collection()
         self._keys: Rows = KeyDocument.get_pymongo_collection()
         self._operations: Rows = InboxOperationDocument.get_pymongo_collection()
+        self._marks: Rows = InboxMarkDocument.get_pymongo_collection()
         self._notifications: Rows = NotificationDocument.get_pymongo_collection()
 
     async def get(self, tenant: str, user_id: str) -> User | None:
@@ -103,6 +110,7 @@ class UserStore:
         sooner: Row = {"purge_at": {"$min": ["$purge_at", after(self._periods.erased_retention)]}}
         with translated():
             await self._operations.delete_many(about)
+            await self._marks.delete_many(about)
             await self._notifications.update_many({**about, "deleted_at": {"$ne": None}}, [{"$set": sooner}])
 
     async def _erase(self, ids: list[UUID], waiting: list[str]) -> list[Notification]:

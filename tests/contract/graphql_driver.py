@@ -20,10 +20,14 @@ FAULT = "{ code message }"
 NOTIFICATION = f"""{{
   id userId title message type html to metadata priority category status statusReason {FAULT}
   attempts {{ number provider providerId startedAt finishedAt outcome error {FAULT} }}
-  scheduledAt expiresAt nextAttemptAt createdAt updatedAt sentAt deliveredAt readAt version
+  scheduledAt expiresAt nextAttemptAt createdAt updatedAt sentAt deliveredAt readAt seenAt archivedAt version
 }}"""
 PAGE = f"{{ edges {{ cursor node {NOTIFICATION} }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }}"
-EVENT = f"{{ kind cursor unreadCount unreadCountCapped upTo {{ deliveredAt id }} notification {NOTIFICATION} }}"
+EVENT = f"""{{
+  kind cursor unreadCount unreadCountCapped unseenCount unseenCountCapped category
+  upTo {{ deliveredAt id }} notification {NOTIFICATION}
+}}"""
+NUMBERS = "unread unreadCapped unseen unseenCapped"
 ERROR = "{ code reason message violations { field message } metadata }"
 USER = "{ userId contactPoints locale timezone createdAt updatedAt }"
 COUNTS = """{
@@ -52,6 +56,7 @@ FILTERS = {
     "type": "String",
     "category": "String",
     "unread": "Boolean",
+    "archived": "Boolean",
     "user_id": "String",
     "created_after": "DateTime",
     "created_before": "DateTime",
@@ -179,8 +184,36 @@ class GraphqlDriver:
     async def mark_unread(self, notification_id: str) -> Body:
         return await self._notification("markUnread", {"id": notification_id})
 
+    async def mark_seen(self, notification_id: str) -> Body:
+        return await self._notification("markSeen", {"id": notification_id})
+
+    async def mark_unseen(self, notification_id: str) -> Body:
+        return await self._notification("markUnseen", {"id": notification_id})
+
+    async def archive(self, notification_id: str) -> Body:
+        return await self._notification("archiveNotification", {"id": notification_id})
+
+    async def unarchive(self, notification_id: str) -> Body:
+        return await self._notification("unarchiveNotification", {"id": notification_id})
+
     async def mark_all_read(self, user_id: str, **arguments: Any) -> int:
-        return int((await self._mutate("markAllRead", {"user_id": user_id, **arguments}, "count"))["count"])
+        return int((await self.mark_all("read", user_id, **arguments))["count"])
+
+    async def mark_all(self, mark: str, user_id: str, **arguments: Any) -> Body:
+        given = {"user_id": user_id, **arguments}
+        return await self._mutate(f"markAll{mark.capitalize()}", given, "count operationId")
+
+    async def undo_mark_all(self, user_id: str, operation_id: str) -> int:
+        given = {"user_id": user_id, "operation_id": operation_id}
+        return int((await self._mutate("undoMarkAll", given, "count"))["count"])
+
+    async def inbox_counts(self, user_id: str, *categories: str) -> Body:
+        document = f"""query($id: ID!, $categories: [String!]) {{
+          user(id: $id) {{ inboxCounts(categories: $categories) {{ {NUMBERS} categories {{ category {NUMBERS} }} }} }}
+        }}"""
+        found: Body = (await self._run(document, {"id": user_id, "categories": list(categories)}))["user"]
+        counts: Body = found["inbox_counts"]
+        return counts
 
     async def dead_letters(self, **arguments: Any) -> Body:
         return await self._list("deadLetters", None, arguments)

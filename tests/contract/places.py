@@ -24,11 +24,12 @@ STATUS_CHANGE = "updateNotificationStatus"
 UNCLAIMED = RULES[Operation.GET]
 """Who may read a notification is told why its status can't be that one."""
 
+MARKS = ("markRead", "markUnread", "markSeen", "markUnseen", "archiveNotification", "unarchiveNotification")
 # REST's operation ids, and gRPC's methods but for their first letter.
 NAMES: dict[str, Rule] = {name: RULES[operation] for operation, (name, _) in OPERATIONS.items()} | {
     "createNotifications": RULES[Operation.CREATE],
-    "markRead": RULES[Operation.MARK],
-    "markUnread": RULES[Operation.MARK],
+    **dict.fromkeys(MARKS, RULES[Operation.MARK]),
+    "markAllSeen": RULES[Operation.MARK_ALL],
     "getHealth": RULES[Operation.HEALTH],
     "takeReceipt": RULES[Operation.TAKE_RECEIPT],
     "livez": RULES[Operation.PROBE],
@@ -37,8 +38,8 @@ NAMES: dict[str, Rule] = {name: RULES[operation] for operation, (name, _) in OPE
 # GraphQL's: what hangs on a user is asked for through `Query.user`.
 FIELDS: dict[str, Rule] = {place: RULES[operation] for operation, (_, place) in OPERATIONS.items()} | {
     "Mutation.createNotifications": RULES[Operation.CREATE],
-    "Mutation.markRead": RULES[Operation.MARK],
-    "Mutation.markUnread": RULES[Operation.MARK],
+    **{f"Mutation.{name}": RULES[Operation.MARK] for name in MARKS},
+    "Mutation.markAllSeen": RULES[Operation.MARK_ALL],
     "Query.health": RULES[Operation.HEALTH],
     "Query.node": RULES[Operation.GET],
     "Query.user": SOMEBODY,
@@ -52,7 +53,7 @@ FIELDS: dict[str, Rule] = {place: RULES[operation] for operation, (_, place) in 
 }
 # What GraphQL's places are called elsewhere; the others have no such name.
 NAME_OF_PLACE: dict[str, str] = {place: name for name, place in OPERATIONS.values()} | {
-    f"Mutation.{name}": name for name in ("createNotifications", "markRead", "markUnread", STATUS_CHANGE)
+    f"Mutation.{name}": name for name in ("createNotifications", *MARKS, "markAllSeen", STATUS_CHANGE)
 }
 # What else is served over HTTP, by its path; what is beneath a path goes by the same rule.
 PATHS: dict[str, Rule] = {

@@ -99,8 +99,29 @@ class RestDriver:
     async def mark_unread(self, notification_id: str) -> Body:
         return await self._json("DELETE", f"/notifications/{notification_id}/read")
 
+    async def mark_seen(self, notification_id: str) -> Body:
+        return await self._json("PUT", f"/notifications/{notification_id}/seen")
+
+    async def mark_unseen(self, notification_id: str) -> Body:
+        return await self._json("DELETE", f"/notifications/{notification_id}/seen")
+
+    async def archive(self, notification_id: str) -> Body:
+        return await self._json("PUT", f"/notifications/{notification_id}/archived")
+
+    async def unarchive(self, notification_id: str) -> Body:
+        return await self._json("DELETE", f"/notifications/{notification_id}/archived")
+
     async def mark_all_read(self, user_id: str, **arguments: Any) -> int:
-        return await self._count(f"/users/{user_id}/inbox/read", arguments)
+        return int((await self.mark_all("read", user_id, **arguments))["count"])
+
+    async def mark_all(self, mark: str, user_id: str, **arguments: Any) -> Body:
+        return await self._json("POST", f"/users/{user_id}/inbox/{mark}", json=arguments)
+
+    async def undo_mark_all(self, user_id: str, operation_id: str) -> int:
+        return await self._count(f"/users/{user_id}/inbox/undo", {"operation_id": operation_id})
+
+    async def inbox_counts(self, user_id: str, *categories: str) -> Body:
+        return await self._json("GET", f"/users/{user_id}/inbox/counts", params={"categories": list(categories)})
 
     async def dead_letters(self, **arguments: Any) -> Body:
         return await self._list("/dead-letters", arguments)

@@ -149,9 +149,37 @@ class RpcDriver:
         request = pb.MarkUnreadRequest(notification_id=notification_id)
         return plain((await _call(self._stub.MarkUnread(request))).notification)
 
+    async def mark_seen(self, notification_id: str) -> Body:
+        request = pb.MarkSeenRequest(notification_id=notification_id)
+        return plain((await _call(self._stub.MarkSeen(request))).notification)
+
+    async def mark_unseen(self, notification_id: str) -> Body:
+        request = pb.MarkUnseenRequest(notification_id=notification_id)
+        return plain((await _call(self._stub.MarkUnseen(request))).notification)
+
+    async def archive(self, notification_id: str) -> Body:
+        request = pb.ArchiveNotificationRequest(notification_id=notification_id)
+        return plain((await _call(self._stub.ArchiveNotification(request))).notification)
+
+    async def unarchive(self, notification_id: str) -> Body:
+        request = pb.UnarchiveNotificationRequest(notification_id=notification_id)
+        return plain((await _call(self._stub.UnarchiveNotification(request))).notification)
+
     async def mark_all_read(self, user_id: str, **arguments: Any) -> int:
-        request = pb.MarkAllReadRequest(user_id=user_id, **arguments)
-        return int((await _call(self._stub.MarkAllRead(request))).count)
+        return int((await self.mark_all("read", user_id, **arguments))["count"])
+
+    async def mark_all(self, mark: str, user_id: str, **arguments: Any) -> Body:
+        if mark == "read":
+            return plain(await _call(self._stub.MarkAllRead(pb.MarkAllReadRequest(user_id=user_id, **arguments))))
+        return plain(await _call(self._stub.MarkAllSeen(pb.MarkAllSeenRequest(user_id=user_id, **arguments))))
+
+    async def undo_mark_all(self, user_id: str, operation_id: str) -> int:
+        request = pb.UndoMarkAllRequest(user_id=user_id, operation_id=operation_id)
+        return int((await _call(self._stub.UndoMarkAll(request))).count)
+
+    async def inbox_counts(self, user_id: str, *categories: str) -> Body:
+        request = pb.GetInboxCountsRequest(user_id=user_id, categories=categories)
+        return plain((await _call(self._stub.GetInboxCounts(request))).counts)
 
     async def dead_letters(self, **arguments: Any) -> Body:
         return await self._list(self._stub.ListDeadLetters, pb.ListDeadLettersRequest, arguments)

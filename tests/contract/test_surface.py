@@ -30,7 +30,9 @@ OPERATIONS: dict[Operation, tuple[str, str]] = {
     Operation.LIST_OF_USER: ("listUserNotifications", "User.notifications"),
     Operation.INBOX: ("listInbox", "User.inbox"),
     Operation.UNREAD_COUNT: ("getUnreadCount", "User.unreadCount"),
+    Operation.INBOX_COUNTS: ("getInboxCounts", "User.inboxCounts"),
     Operation.MARK_ALL: ("markAllRead", "Mutation.markAllRead"),
+    Operation.UNDO_MARK_ALL: ("undoMarkAll", "Mutation.undoMarkAll"),
     Operation.WATCH: ("watchInbox", "Subscription.inboxEvents"),
     Operation.WATCH_ONE: ("watchNotification", "Subscription.notificationEvents"),
     Operation.LIST_DEAD_LETTERS: ("listDeadLetters", "Query.deadLetters"),
@@ -48,12 +50,17 @@ OPERATIONS: dict[Operation, tuple[str, str]] = {
     Operation.REVOKE_KEY: ("revokeKey", "Mutation.revokeKey"),
     Operation.LIST_AUDIT: ("listAuditEntries", "Query.auditEntries"),
 }
-# One rule of access covers both marks and both creates, a status change is ruled by its target, health by nobody.
+# One rule of access covers all marks, marking all of an inbox, and both creates; a status change is ruled by its target.
 MORE = {
     ("createNotifications", "Mutation.createNotifications"),
     ("getHealth", "Query.health"),
     ("markRead", "Mutation.markRead"),
     ("markUnread", "Mutation.markUnread"),
+    ("markSeen", "Mutation.markSeen"),
+    ("markUnseen", "Mutation.markUnseen"),
+    ("archiveNotification", "Mutation.archiveNotification"),
+    ("unarchiveNotification", "Mutation.unarchiveNotification"),
+    ("markAllSeen", "Mutation.markAllSeen"),
     ("updateNotificationStatus", "Mutation.updateNotificationStatus"),
 }
 # For whoever runs the process, and for providers: neither calls by another protocol.
@@ -71,7 +78,7 @@ ONLY_GRAPHQL = {
     "User.updatedAt",
 }
 
-FILTERS = {"status", "type", "category", "unread", "user_id", "created_after", "created_before", "reason"}
+FILTERS = {"status", "type", "category", "unread", "user_id", "created_after", "created_before", "reason", "archived"}
 
 
 def openapi() -> dict[str, Any]:

@@ -186,6 +186,8 @@ async def test_a_streams_cursor_of_the_other_is_none(tenants: Tenants, user: str
 
 async def test_what_is_the_others_does_not_exist(tenants: Tenants, user: str) -> None:
     item = await delivered(tenants.ours.rest, user)
+    operation = (await tenants.ours.rest.mark_all("seen", user))["operation_id"]
+    item = await tenants.ours.rest.get(item["id"])
     waiting, _ = await tenants.ours.rest.create(welcome(user, scheduled_at=in_future(hours=1)))
 
     async def watch_one(driver: Driver) -> None:
@@ -196,6 +198,11 @@ async def test_what_is_the_others_does_not_exist(tenants: Tenants, user: str) ->
         lambda d: d.get(item["id"]),
         lambda d: d.mark_read(item["id"]),
         lambda d: d.mark_unread(item["id"]),
+        lambda d: d.mark_seen(item["id"]),
+        lambda d: d.mark_unseen(item["id"]),
+        lambda d: d.archive(item["id"]),
+        lambda d: d.unarchive(item["id"]),
+        lambda d: d.undo_mark_all(user, operation),
         lambda d: d.delete(item["id"]),
         *(
             lambda d, status=status: d.update_status(item["id"], status)
@@ -357,6 +364,7 @@ OF_THE_HUB = {
     ("notifications", "purge"): "MongoDB's own deleting",
     ("idempotency_keys", "purge"): "〃",
     ("inbox_operations", "purge"): "〃",
+    ("inbox_marks", "purge"): "〃",
     ("heartbeats", "purge"): "〃",
     ("api_keys", "purge"): "〃",
     ("audit", "purge"): "〃",

@@ -20,7 +20,7 @@ from hub.core.notifications import Created, NewItem
 from hub.core.rates import Rates
 from hub.core.standings import Standings
 from hub.domain.errors import HubError, Reason, Violation, invalid, invalid_field, not_found
-from hub.domain.events import Event, EventKind, InboxPosition, UnreadCount
+from hub.domain.events import CappedCount, CategoryCounts, Event, EventKind, InboxCounts, InboxPosition, MarkedAll
 from hub.domain.health import ChannelHealth, ComponentHealth, Health, HealthReport, ProcessHealth
 from hub.domain.ids import new_id, parse_id
 from hub.domain.keys import hash_key
@@ -32,8 +32,10 @@ from hub.domain.status import Status
 from hub.domain.users import DeletedUser, UserRecord
 from hub.settings import GraphQLSettings, HttpSettings, Settings, StreamSettings
 from hub.transports.graphql.app import GraphQLApp, build
+from tests.counts import counted
 
 MOMENT = datetime(2030, 1, 31, 8, 0, 0, 123000, tzinfo=UTC)
+OPERATION = UUID(int=5)
 MAX_BODY_BYTES = 200_000
 PLAIN_HTTP = HttpSettings(max_body_bytes=MAX_BODY_BYTES)
 PLAIN_GRAPHQL = GraphQLSettings()
@@ -76,7 +78,7 @@ def a_notification(**changes: object) -> Notification:
 
 
 def an_event(kind: EventKind, **parts: object) -> Event:
-    return replace(Event(kind, "cursor", UnreadCount(2, capped=False)), **parts)  # type: ignore[arg-type]
+    return replace(Event(kind, "cursor", counted(2)), **parts)  # type: ignore[arg-type]
 
 
 @dataclass
@@ -185,6 +187,18 @@ class FakeNotifications:
     async def mark_unread(self, principal: Principal, notification_id: str) -> Notification:
         return replace(await self._load(notification_id), status=Status.SENT, read_at=None)
 
+    async def mark_seen(self, principal: Principal, notification_id: str) -> Notification:
+        return replace(await self._load(notification_id), seen_at=MOMENT)
+
+    async def mark_unseen(self, principal: Principal, notification_id: str) -> Notification:
+        return replace(await self._load(notification_id), seen_at=None)
+
+    async def archive(self, principal: Principal, notification_id: str) -> Notification:
+        return replace(await self._load(notification_id), archived_at=MOMENT)
+
+    async def unarchive(self, principal: Principal, notification_id: str) -> Notification:
+        return replace(await self._load(notification_id), archived_at=None)
+
     async def watch(self, principal: Principal, notification_id: str) -> AsyncGenerator[Event, None]:
         await self._load(notification_id)
         self.feeds.append(FakeFeed())
@@ -201,19 +215,32 @@ class FakeNotifications:
 class FakeInbox:
     notifications: FakeNotifications
     feeds: list[FakeFeed] = field(default_factory=list)
-    counts: int = 0
+    unread_counts: int = 0
 
     async def list(self, principal: Principal, user_id: str, filters: Filter, page: PageRequest) -> Page:
         return await self.notifications.list(principal, filters, page)
 
-    async def unread_count(self, principal: Principal, user_id: str) -> UnreadCount:
-        self.counts += 1
-        return UnreadCount(1000, capped=True)
+    async def unread_count(self, principal: Principal, user_id: str) -> CappedCount:
+        self.unread_counts += 1
+        return CappedCount(1000, capped=True)
 
     async def mark_all_read(
         self, principal: Principal, user_id: str, *, up_to: str | None = None, category: str | None = None
-    ) -> int:
-        return 7
+    ) -> MarkedAll:
+        return MarkedAll(7, OPERATION)
+
+    async def mark_all_seen(
+        self, principal: Principal, user_id: str, *, up_to: str | None = None, category: str | None = None
+    ) -> MarkedAll:
+        return MarkedAll(0, None)
+
+    async def undo_mark_all(self, principal: Principal, user_id: str, operation_id: str) -> int:
+        return 5 if operation_id == str(OPERATION) else 0
+
+    async def counts(
+        self, principal: Principal, user_id: str, categories: Sequence[str] = ()
+    ) -> tuple[InboxCounts, Sequence[CategoryCounts]]:
+        return counted(1001, 2), [CategoryCounts(name, counted(1, 0)) for name in categories]
 
     async def watch(self, principal: Principal, user_id: str, after: str | None) -> AsyncGenerator[Event, None]:
         if after == "spoiled":

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from hub.core.ports import AllRead, Change
-from hub.domain.events import Event, EventKind, InboxPosition
+from hub.core.ports import AllRead, AllSeen, Change, Undone
+from hub.domain.events import Event, EventKind, InboxPosition, MarkedAll
 from hub.domain.ids import new_id
-from hub.domain.notifications import Fault, Notification, Priority
+from hub.domain.notifications import Fault, Mark, Notification, Priority
 from hub.domain.paging import Filter, ListKind, Position, decode_cursor
 from hub.domain.retry import Decision
 from hub.domain.status import Status
@@ -24,6 +24,7 @@ from hub.live.rabbit import RabbitHints
 from hub.store.documents import NotificationDocument
 from hub.store.inbox import InboxStore
 from hub.store.mapping import Row
+from hub.store.marks import MarkStore
 from hub.store.notifications import NotificationStore, Periods
 from hub.store.outbox import OutboxStore
 from hub.store.updates import changed, tombstone
@@ -72,6 +73,7 @@ class World:
     def __post_init__(self) -> None:
         self.tenant = f"t{secrets.token_hex(4)}"
         self.inbox = InboxStore()
+        self.marks = MarkStore()
         self.notifications = NotificationStore(PERIODS)
         self.work = WorkStore(PERIODS)
         self.outbox = OutboxStore(PERIODS)
@@ -114,7 +116,10 @@ class World:
         return delivered
 
     async def read(self, notification: Notification, *, read: bool = True) -> Notification:
-        found = await self.notifications.mark(notification, read=read)
+        return await self.mark(notification, Mark.READ, on=read)
+
+    async def mark(self, notification: Notification, mark: Mark, *, on: bool = True) -> Notification:
+        found = await self.notifications.mark(notification, mark, on=on)
         assert found
         self.announce(found)
         return found
@@ -131,11 +136,27 @@ class World:
         await self.rows.update_one({"_id": notification.id}, changed(fields))
         self.announce(notification)
 
-    async def read_all(self, user: str = "ann", category: str | None = None) -> int:
+    async def read_all(self, user: str = "ann", category: str | None = None) -> MarkedAll:
         place = InboxPosition(now(), LAST_ID)
-        count = await self.inbox.mark_all_read(self.tenant, user, place, category)
+        marked = await self.marks.mark_all_read(self.tenant, user, place, category)
         assert self.announcer is not None
         self.announcer.announce([AllRead(self.tenant, user, place, category)])
+        return marked
+
+    async def see_all(self, user: str = "ann", category: str | None = None) -> MarkedAll:
+        place = InboxPosition(now(), LAST_ID)
+        marked = await self.marks.mark_all_seen(self.tenant, user, place, category)
+        assert self.announcer is not None
+        self.announcer.announce([AllSeen(self.tenant, user, place, category)])
+        return marked
+
+    async def undo(self, marked: MarkedAll, user: str = "ann", *, quiet: bool = False) -> int | None:
+        """`quiet` as if the hint were lost on its way; a change stream tells all the same."""
+        assert marked.operation_id
+        assert self.announcer is not None
+        count = await self.marks.undo(self.tenant, user, marked.operation_id)
+        if not quiet:
+            self.announcer.announce([Undone(self.tenant, user)])
         return count
 
     async def reload(self, notifications: Iterable[Notification]) -> list[Notification]:

@@ -27,7 +27,7 @@ from hub.core.notifications import Created
 from hub.core.rates import Rates
 from hub.core.standings import Standings
 from hub.domain.errors import HubError, Reason, invalid_field
-from hub.domain.events import Event, EventKind, UnreadCount
+from hub.domain.events import CappedCount, CategoryCounts, Event, EventKind, MarkedAll
 from hub.domain.health import Health, HealthReport
 from hub.domain.keys import hash_key
 from hub.domain.notifications import NewNotification, Notification, Priority, User
@@ -41,11 +41,13 @@ from hub.rpc.v1 import notifications_pb2 as pb
 from hub.rpc.v1.health_pb2_grpc import HealthServiceServicer, add_HealthServiceServicer_to_server
 from hub.settings import GrpcSettings
 from hub.transports.grpc.app import GrpcServer, serve
+from tests.counts import counted
 from tests.waiting import until
 
 AT = datetime(2030, 1, 2, 3, 4, 5, 678000, UTC)
 ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
-UNREAD = UnreadCount(1, capped=False)
+COUNTS = counted(1)
+MARKS = ("mark_read", "mark_unread", "mark_seen", "mark_unseen", "archive", "unarchive")
 QUICK = Backoff(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=200))
 BUSY = HubError(Reason.OVERLOADED, "Busy.", retry_after=timedelta(milliseconds=50))
 
@@ -129,7 +131,7 @@ class FakeCore:
     async def _events(self, place: int) -> AsyncGenerator[Event]:
         self.open_watches += 1
         try:
-            yield Event(EventKind.HEARTBEAT, str(place), UNREAD)
+            yield Event(EventKind.HEARTBEAT, str(place), COUNTS)
             # One is told again, as the contract allows.
             place = max(0, place - 1)
             while True:
@@ -154,7 +156,7 @@ class FakeCore:
 
     async def tell(self, version: int, kind: EventKind = EventKind.CHANGED) -> None:
         cursor = str(len(self.journal) + 1)
-        self.journal.append(Event(kind, cursor, UNREAD, replace(BARE, version=version)))
+        self.journal.append(Event(kind, cursor, COUNTS, replace(BARE, version=version)))
         async with self.news:
             self.news.notify_all()
 
@@ -165,7 +167,7 @@ class FakeCore:
         page = Page((BARE,), ("next",), has_next=True, has_previous=False)
         user = User("default", "ann", {"email": "a@b.c"}, None, None, AT, AT)
         statistics = Statistics(StatisticsQuery(AT, AT, Bucket.HOUR), (), ())
-        marks = {name: self.noting(name, BARE) for name in ("get", "update_status", "mark_read", "mark_unread")}
+        marks = {name: self.noting(name, BARE) for name in ("get", "update_status", *MARKS)}
         noting = self.noting
         parts = SimpleNamespace(
             notifications=SimpleNamespace(
@@ -179,8 +181,11 @@ class FakeCore:
             ),
             inbox=SimpleNamespace(
                 list=noting("inbox", page),
-                unread_count=noting("unread_count", UnreadCount(1000, capped=True)),
-                mark_all_read=noting("mark_all_read", 3),
+                unread_count=noting("unread_count", CappedCount(1000, capped=True)),
+                counts=noting("counts", (counted(3, 2), [CategoryCounts("a", counted(1))])),
+                mark_all_read=noting("mark_all_read", MarkedAll(3, ID)),
+                mark_all_seen=noting("mark_all_seen", MarkedAll(2, ID)),
+                undo_mark_all=noting("undo_mark_all", 1),
                 watch=self.watch,
             ),
             dead_letters=SimpleNamespace(
@@ -307,8 +312,14 @@ async def test_every_operation_has_a_method(client: HubClient, fake: FakeCore) -
     assert (await client.get(str(ID))).id == str(ID)
     read = await client.update_status(str(ID), entities_pb2.NOTIFICATION_STATUS_READ)
     assert read.status == entities_pb2.NOTIFICATION_STATUS_PENDING
-    assert (await client.mark_read("i")).version == (await client.mark_unread("i")).version == 1
-    assert await client.mark_all_read(pb.MarkAllReadRequest(user_id="ann")) == 3
+    for mark in MARKS:
+        assert (await getattr(client, mark)("i")).version == 1
+    marked = await client.mark_all_read(pb.MarkAllReadRequest(user_id="ann"))
+    assert (marked.count, marked.operation_id) == (3, str(ID))
+    assert (await client.mark_all_seen(pb.MarkAllSeenRequest(user_id="ann"))).count == 2
+    assert await client.undo_mark_all("ann", marked.operation_id) == 1
+    counts = await client.inbox_counts("ann", ["a"])
+    assert (counts.unread, counts.unseen, [one.category for one in counts.categories]) == (3, 2, ["a"])
     assert (await client.unread_count("ann")).unread_count_capped
     pages: list[Any] = [
         await client.list(pb.ListNotificationsRequest(page_size=7)),

@@ -53,7 +53,20 @@ STATUS = {
 }
 """What examples show whose name does not say it."""
 ABSENT = {
-    "notifications": ("claim", "recorded_by", "read_operation", "purge_at", "inbox_at", "unread_until", "deleted_at"),
+    "notifications": (
+        "claim",
+        "recorded_by",
+        "read_operation",
+        "purge_at",
+        "inbox_at",
+        "unread_until",
+        "deleted_at",
+        "seen_at",
+        "archived_at",
+        "operation",
+        "operation_version",
+        "operation_saw",
+    ),
     "users": ("contact_points", "locale", "timezone"),
 }
 """Fields with a meaning for their absence, as were they added after the document was written."""

@@ -25,6 +25,7 @@ from tests.integration.graphql_fake import (
     KEYS,
     MAX_BODY_BYTES,
     MOMENT,
+    OPERATION,
     PAGE,
     PAGE_HEADERS,
     Running,
@@ -195,7 +196,7 @@ async def test_what_cannot_be_a_user_is_null(client: httpx2.AsyncClient, user_id
 
 
 async def test_a_user_is_a_node_and_counts_once(hub: Running, client: httpx2.AsyncClient):
-    hub.core.inbox.counts = 0
+    hub.core.inbox.unread_counts = 0
     body = await run(
         client,
         'query { user(id: "user123") { id userId unreadCount unreadCountCapped } node(id: "user:user123") { __typename id } }',
@@ -204,7 +205,7 @@ async def test_a_user_is_a_node_and_counts_once(hub: Running, client: httpx2.Asy
         "user": {"id": "user:user123", "userId": "user123", "unreadCount": 1000, "unreadCountCapped": True},
         "node": {"__typename": "User", "id": "user:user123"},
     }
-    assert hub.core.inbox.counts == 1
+    assert hub.core.inbox.unread_counts == 1
 
 
 async def test_a_connection_is_the_cores_page(hub: Running, client: httpx2.AsyncClient):
@@ -222,6 +223,7 @@ async def test_a_connection_is_the_cores_page(hub: Running, client: httpx2.Async
         "createdAfter": "2030-01-01T00:00:00Z",
         "createdBefore": "2030-02-01T00:00:00+02:00",
         "reason": "EXPIRED",
+        "archived": True,
     }
     body = await run(client, document("list_notifications"), variables)
     connection = body["data"]["notifications"]
@@ -241,6 +243,7 @@ async def test_a_connection_is_the_cores_page(hub: Running, client: httpx2.Async
         created_after=datetime(2030, 1, 1, tzinfo=UTC),
         created_before=datetime(2030, 1, 31, 22, tzinfo=UTC),
         reason="EXPIRED",
+        archived=True,
     )
 
 
@@ -269,6 +272,10 @@ async def test_every_list_refuses_the_same(client: httpx2.AsyncClient, field: st
     [
         ("mark_read", {}, {"status": "READ"}),
         ("mark_unread", {}, {"status": "SENT"}),
+        ("mark_seen", {}, {"seenAt": "2030-01-31T08:00:00.123Z"}),
+        ("mark_unseen", {}, {"seenAt": None}),
+        ("archive_notification", {}, {"archivedAt": "2030-01-31T08:00:00.123Z"}),
+        ("unarchive_notification", {}, {"archivedAt": None}),
         ("update_notification_status", {"status": "CANCELLED"}, {"status": "CANCELLED"}),
     ],
 )
@@ -285,7 +292,15 @@ async def test_changes_of_one(hub: Running, client: httpx2.AsyncClient, name: st
 
 async def test_counts_of_many(hub: Running, client: httpx2.AsyncClient):
     body = await run(client, document("mark_all_read"), {"input": {"userId": "u", "category": "c", "upTo": "x"}})
-    assert body["data"] == {"markAllRead": {"count": 7}}
+    assert body["data"] == {"markAllRead": {"count": 7, "operationId": str(OPERATION)}}
+    body = await run(client, document("mark_all_seen"), {"input": {"userId": "u"}})
+    assert body["data"] == {"markAllSeen": {"count": 0, "operationId": None}}
+    body = await run(client, document("undo_mark_all"), {"input": {"userId": "u", "operationId": str(OPERATION)}})
+    assert body["data"] == {"undoMarkAll": {"count": 5}}
+    body = await run(client, document("inbox_counts"), {"userId": "u", "categories": ["a"]})
+    numbers = {"unread": 1000, "unreadCapped": True, "unseen": 2, "unseenCapped": False}
+    one = {"category": "a", "unread": 1, "unreadCapped": False, "unseen": 0, "unseenCapped": False}
+    assert body["data"] == {"user": {"inboxCounts": {**numbers, "categories": [one]}}}
     body = await run(client, document("replay_dead_letters"), {"input": {"ids": ["a", "b"], "dryRun": True}})
     assert body["data"] == {"replayDeadLetters": {"count": 3}}
     body = await run(client, document("purge_dead_letters"), {"input": {"filter": {"type": "email"}}})

@@ -18,13 +18,14 @@ from hub.client import ClientOptions
 from hub.core.app import Core
 from hub.core.credentials import OpenDoor
 from hub.core.standings import Standings
-from hub.domain.events import Event, EventKind, UnreadCount
+from hub.domain.events import Event, EventKind
 from hub.rpc.v1 import notifications_pb2 as pb
 from hub.rpc.v1.notifications_pb2_grpc import NotificationServiceStub
 from hub.settings import GrpcSettings
 from hub.transports.grpc.app import GrpcServer, serve
 from hub.transports.grpc.options import HANDSHAKE_LIMIT, MAX_METADATA_BYTES, PING_INTERVAL
 from tests import http2
+from tests.counts import counted
 
 WATCH = "/hub.v1.NotificationService/WatchInbox"
 CHECK = "/grpc.health.v1.Health/Check"
@@ -39,7 +40,7 @@ class Quiet:
     async def watch(self, _principal: object, _user_id: str, _after: str | None) -> AsyncGenerator[Event]:
         async def events() -> AsyncGenerator[Event]:
             while True:
-                yield Event(EventKind.HEARTBEAT, "c", UnreadCount(0, capped=False))
+                yield Event(EventKind.HEARTBEAT, "c", counted(0))
                 await self.beat.wait()
                 self.beat.clear()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ from hub.core.notifications import Created
 from hub.core.rates import Rates
 from hub.core.standings import Standings
 from hub.domain.errors import HubError, Reason, invalid_field
-from hub.domain.events import Event, EventKind, InboxPosition, UnreadCount
+from hub.domain.events import CappedCount, CategoryCounts, Event, EventKind, InboxCounts, InboxPosition, MarkedAll
 from hub.domain.notifications import Attempt, Fault, NewNotification, Notification, OutcomeKind, Priority
 from hub.domain.paging import Filter, Page, PageRequest
 from hub.domain.principals import ANONYMOUS_LOCAL, Principal
@@ -38,6 +38,7 @@ from hub.rpc.v1 import notifications_pb2 as pb
 from hub.rpc.v1.notifications_pb2_grpc import NotificationServiceStub
 from hub.settings import GrpcSettings
 from hub.transports.grpc.app import GrpcServer, serve
+from tests.counts import counted
 
 if TYPE_CHECKING:
     # Known to the stubs' types only.
@@ -111,9 +112,9 @@ class Doings:
     async def stream(self) -> AsyncGenerator[Event]:
         self.opened += 1
         try:
-            yield Event(EventKind.HEARTBEAT, "cur-0", UnreadCount(1000, capped=True))
-            yield Event(EventKind.CHANGED, "cur-1", UnreadCount(1, capped=False), SAMPLE)
-            yield Event(EventKind.ALL_READ, "cur-2", UnreadCount(0, capped=False), None, InboxPosition(AT, ID))
+            yield Event(EventKind.HEARTBEAT, "cur-0", counted(1001, 999))
+            yield Event(EventKind.CHANGED, "cur-1", counted(1), SAMPLE)
+            yield Event(EventKind.ALL_READ, "cur-2", counted(0), None, InboxPosition(AT, ID))
             await asyncio.Event().wait()
         finally:
             self.closed += 1
@@ -158,6 +159,22 @@ class FakeNotifications:
         await self.doings.note("mark_unread", notification_id)
         return SAMPLE
 
+    async def mark_seen(self, principal: Principal, notification_id: str) -> Notification:
+        await self.doings.note("mark_seen", notification_id)
+        return SAMPLE
+
+    async def mark_unseen(self, principal: Principal, notification_id: str) -> Notification:
+        await self.doings.note("mark_unseen", notification_id)
+        return SAMPLE
+
+    async def archive(self, principal: Principal, notification_id: str) -> Notification:
+        await self.doings.note("archive", notification_id)
+        return SAMPLE
+
+    async def unarchive(self, principal: Principal, notification_id: str) -> Notification:
+        await self.doings.note("unarchive", notification_id)
+        return SAMPLE
+
     async def watch(self, principal: Principal, notification_id: str) -> AsyncGenerator[Event]:
         await self.doings.note("watch_one", notification_id)
         return self.doings.stream()
@@ -171,15 +188,31 @@ class FakeInbox:
         await self.doings.note("inbox", user_id, filters, page)
         return Page((), (), has_next=False, has_previous=False)
 
-    async def unread_count(self, principal: Principal, user_id: str) -> UnreadCount:
+    async def unread_count(self, principal: Principal, user_id: str) -> CappedCount:
         await self.doings.note("unread_count", user_id)
-        return UnreadCount(1000, capped=True)
+        return CappedCount(1000, capped=True)
 
     async def mark_all_read(
         self, principal: Principal, user_id: str, *, up_to: str | None, category: str | None
-    ) -> int:
+    ) -> MarkedAll:
         await self.doings.note("mark_all_read", user_id, up_to=up_to, category=category)
-        return 3
+        return MarkedAll(3, ID)
+
+    async def mark_all_seen(
+        self, principal: Principal, user_id: str, *, up_to: str | None, category: str | None
+    ) -> MarkedAll:
+        await self.doings.note("mark_all_seen", user_id, up_to=up_to, category=category)
+        return MarkedAll(0, None)
+
+    async def undo_mark_all(self, principal: Principal, user_id: str, operation_id: str) -> int:
+        await self.doings.note("undo_mark_all", user_id, operation_id)
+        return 2
+
+    async def counts(
+        self, principal: Principal, user_id: str, categories: Sequence[str] = ()
+    ) -> tuple[InboxCounts, Sequence[CategoryCounts]]:
+        await self.doings.note("counts", user_id, categories)
+        return counted(1001, 2), [CategoryCounts(name, counted(1, 0)) for name in categories]
 
     async def watch(self, principal: Principal, user_id: str, after: str | None) -> AsyncGenerator[Event]:
         await self.doings.note("watch", user_id, after)
@@ -358,7 +391,21 @@ async def test_the_rest_of_the_operations(stub: NotificationServiceAsyncStub, do
     )
     await stub.MarkRead(pb.MarkReadRequest(notification_id="i"))
     await stub.MarkUnread(pb.MarkUnreadRequest(notification_id="i"))
-    assert (await stub.MarkAllRead(pb.MarkAllReadRequest(user_id="ann", up_to="cur"))).count == 3
+    for marking in (
+        stub.MarkSeen(pb.MarkSeenRequest(notification_id="i")),
+        stub.MarkUnseen(pb.MarkUnseenRequest(notification_id="i")),
+        stub.ArchiveNotification(pb.ArchiveNotificationRequest(notification_id="i")),
+        stub.UnarchiveNotification(pb.UnarchiveNotificationRequest(notification_id="i")),
+    ):
+        await marking
+    marked = await stub.MarkAllRead(pb.MarkAllReadRequest(user_id="ann", up_to="cur"))
+    assert (marked.count, marked.operation_id) == (3, str(ID))
+    none = await stub.MarkAllSeen(pb.MarkAllSeenRequest(user_id="ann", category="c"))
+    assert (none.count, none.HasField("operation_id")) == (0, False)
+    assert (await stub.UndoMarkAll(pb.UndoMarkAllRequest(user_id="ann", operation_id="o"))).count == 2
+    counts = (await stub.GetInboxCounts(pb.GetInboxCountsRequest(user_id="ann", categories=["a"]))).counts
+    assert (counts.unread, counts.unread_capped, counts.unseen, counts.unseen_capped) == (1000, True, 2, False)
+    assert [(one.category, one.unread, one.unseen) for one in counts.categories] == [("a", 1, 0)]
     await stub.ListDeadLetters(pb.ListDeadLettersRequest(user_id="bob"))
     assert (await stub.ReplayDeadLetters(pb.ReplayDeadLettersRequest(ids=["i", "j"], dry_run=True))).count == 4
     some = pb.DeadLetterFilter(type="sms", reason="TIMEOUT")
@@ -371,7 +418,14 @@ async def test_the_rest_of_the_operations(stub: NotificationServiceAsyncStub, do
         ("update_status", ("i", Status.READ), {}),
         ("mark_read", ("i",), {}),
         ("mark_unread", ("i",), {}),
+        ("mark_seen", ("i",), {}),
+        ("mark_unseen", ("i",), {}),
+        ("archive", ("i",), {}),
+        ("unarchive", ("i",), {}),
         ("mark_all_read", ("ann",), {"up_to": "cur", "category": None}),
+        ("mark_all_seen", ("ann",), {"up_to": None, "category": "c"}),
+        ("undo_mark_all", ("ann", "o"), {}),
+        ("counts", ("ann", ["a"]), {}),
         ("dead_letters", (Filter(user_id="bob"), PageRequest(20)), {}),
         ("replay", (Selection(ids=("i", "j")),), {"dry_run": True}),
         ("purge", (Selection(filters=Filter(type="sms", reason="TIMEOUT")),), {"dry_run": False}),
@@ -572,7 +626,7 @@ async def test_a_reader_that_does_not_read_holds_up_no_stop(
         self.opened += 1
         try:
             while True:
-                yield Event(EventKind.CHANGED, "c", UnreadCount(1, capped=False), SAMPLE)
+                yield Event(EventKind.CHANGED, "c", counted(1), SAMPLE)
         finally:
             self.closed += 1
 

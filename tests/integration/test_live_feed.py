@@ -12,7 +12,7 @@ import aio_pika
 import pytest
 
 from hub.domain.errors import HubError, Reason
-from hub.domain.events import EventKind, UnreadCount
+from hub.domain.events import EventKind, InboxCounts
 from hub.domain.paging import Position
 from hub.domain.times import now
 from hub.live import cursors
@@ -21,6 +21,7 @@ from hub.live.rabbit import EXCHANGE, RabbitHints
 from hub.live.streams import QUEUED
 from hub.store.client import Store, open_store
 from hub.store.inbox import InboxStore, Latest
+from tests.counts import counted
 from tests.integration.live_world import LAST_ID, QUICK, World, ids, kinds
 from tests.servers import RabbitServer
 from tests.waiting import until
@@ -51,23 +52,23 @@ def rabbit_world(amqp_url: str, store: Store) -> World:
 async def test_begins_with_a_heartbeat_and_tells_of_an_arrival(world: World):
     async with world.process() as process, world.watch(process) as reader:
         assert reader.first.kind is EventKind.HEARTBEAT
-        assert reader.first.unread == UnreadCount(0, capped=False)
+        assert reader.first.counts == counted(0)
         [arrived] = await world.arrive()
         event = await reader.next()
-        assert (event.kind, event.notification, event.unread.count) == (CHANGED, arrived, 1)
+        assert (event.kind, event.notification, event.counts.unread.count) == (CHANGED, arrived, 1)
         assert world.place(event.cursor).at >= arrived.updated_at
 
 
 async def test_follows_marks_and_counts(world: World):
     async with world.process() as process, world.watch(process) as reader:
         first, second = await world.arrive(2)
-        assert (await reader.until([first, second]))[-1].unread.count == 2
+        assert (await reader.until([first, second]))[-1].counts.unread.count == 2
         read = await world.read(first)
         event = await reader.next()
-        assert (event.kind, event.notification, event.unread.count) == (CHANGED, read, 1)
+        assert (event.kind, event.notification, event.counts.unread.count) == (CHANGED, read, 1)
         unread = await world.read(read, read=False)
         event = await reader.next()
-        assert (event.kind, event.notification, event.unread.count) == (CHANGED, unread, 2)
+        assert (event.kind, event.notification, event.counts.unread.count) == (CHANGED, unread, 2)
 
 
 async def test_what_leaves_the_inbox_is_removed(world: World):
@@ -76,16 +77,16 @@ async def test_what_leaves_the_inbox_is_removed(world: World):
         await reader.until([bounced, expired, deleted])
         await world.bounce(bounced)
         assert (event := await reader.next()).kind is REMOVED
-        assert (ids([event]), event.unread.count) == ([bounced.id], 2)
+        assert (ids([event]), event.counts.unread.count) == ([bounced.id], 2)
         [gone] = await world.outbox.leave_inbox([expired.id])
         world.announce(gone)
         assert (event := await reader.next()).kind is REMOVED
-        assert (event.notification, event.unread.count) == (gone, 1)
+        assert (event.notification, event.counts.unread.count) == (gone, 1)
         await world.delete(deleted)
         assert (event := await reader.next()).kind is REMOVED
         assert event.notification
         assert (event.notification.id, event.notification.version) == (deleted.id, deleted.version + 1)
-        assert event.unread.count == 0
+        assert event.counts.unread.count == 0
 
 
 async def test_what_never_was_in_the_inbox_is_nobodys_business(world: World):
@@ -106,11 +107,11 @@ async def test_all_read_is_one_event_and_stays_one(world: World):
         world.watch(process) as reader,
         world.watch_one(process, arrived[7]) as single,
     ):
-        assert reader.first.unread.count == 60
+        assert reader.first.counts.unread.count == 60
         await single.next(CHANGED)
-        assert await world.read_all() == 60
+        assert (await world.read_all()).count == 60
         event = await reader.next()
-        assert (event.kind, event.unread.count) == (EventKind.ALL_READ, 0)
+        assert (event.kind, event.counts.unread.count) == (EventKind.ALL_READ, 0)
         assert event.up_to
         assert event.up_to.delivered_at >= arrived[-1].updated_at
         assert (told := (await single.next()).notification)
@@ -124,20 +125,23 @@ async def test_all_read_is_one_event_and_stays_one(world: World):
 async def test_more_read_at_once_than_is_replayed_is_one_event_still(world: World):
     await world.arrive(1100, quiet=True)
     async with world.process(QUICK) as process, world.watch(process) as reader:
-        assert reader.first.unread == UnreadCount(1000, capped=True)
+        assert reader.first.counts == counted(1001)
         await world.read_all()
         assert (await reader.next()).kind is EventKind.ALL_READ
         assert await reader.quiet(heartbeats=3) == []
 
 
-async def test_a_category_read_at_once_is_told_item_by_item(world: World):
-    news = await world.arrive(3, category="news", quiet=True)
-    await world.arrive(2, quiet=True)
-    async with world.process() as process, world.watch(process) as reader:
-        assert await world.read_all(category="news") == 3
-        told = await reader.until(await world.reload(news))
-        assert set(ids(told)) == {n.id for n in news}
-        assert {event.unread.count for event in told} == {2}
+async def test_a_category_read_at_once_is_one_event_that_names_it(world: World):
+    await world.arrive(3, category="news", quiet=True)
+    [other, _] = await world.arrive(2, quiet=True)
+    async with world.process(QUICK) as process, world.watch(process) as reader:
+        assert (await world.read_all(category="news")).count == 3
+        event = await reader.next()
+        assert (event.kind, event.category, event.counts) == (EventKind.ALL_READ, "news", counted(2))
+        assert await reader.quiet(heartbeats=3) == []
+        # The event covers nothing of another category.
+        await world.read(other)
+        assert ids([await reader.next()]) == [other.id]
 
 
 async def test_replays_what_changed_since_the_cursor(world: World):
@@ -152,7 +156,7 @@ async def test_replays_what_changed_since_the_cursor(world: World):
             told = await reader.until(missed)
             removed = [event for event in told if event.kind is REMOVED] or [await reader.next()]
             assert ids(removed) == [goes.id]
-            assert removed[0].unread.count == 4
+            assert removed[0].counts.unread.count == 4
             assert len(set(ids(told))) == len(told)
         async with world.watch(process, after=told[0].cursor) as reader:
             await reader.until(missed)
@@ -181,7 +185,7 @@ async def test_resync_where_too_much_was_missed(world: World):
         await asyncio.sleep(1)
         async with world.watch(process, after=cursor) as reader:
             event = await reader.next()
-            assert (event.kind, event.unread.capped) == (EventKind.RESYNC, True)
+            assert (event.kind, event.counts.unread.capped) == (EventKind.RESYNC, True)
             assert await reader.quiet(heartbeats=2) == []
             later = await world.arrive()
             assert ids([await reader.next()]) == [later[0].id]
@@ -196,7 +200,7 @@ async def test_resync_for_an_old_cursor(world: World, age: timedelta):
         await world.arrive(quiet=True)
         async with world.watch(process, after=Position(now() - age, LAST_ID)) as reader:
             event = await reader.next()
-            assert (event.kind, event.unread.count) == (EventKind.RESYNC, 1)
+            assert (event.kind, event.counts.unread.count) == (EventKind.RESYNC, 1)
             assert world.place(event.cursor).at > now() - timedelta(minutes=1)
 
 
@@ -246,7 +250,7 @@ async def test_a_heartbeat_heals_a_lost_hint(world: World):
         await process.cut()
         [arrived] = await world.arrive(quiet=True)
         event = await reader.next()
-        assert (event.kind, event.notification, event.unread.count) == (CHANGED, arrived, 1)
+        assert (event.kind, event.notification, event.counts.unread.count) == (CHANGED, arrived, 1)
         assert await reader.quiet(heartbeats=2) == []
 
 
@@ -330,9 +334,9 @@ class CountingInbox(InboxStore):
         self.reads = 0
         self.failing = False
 
-    async def unread_count(self, tenant: str, user_id: str) -> UnreadCount:
+    async def counts(self, tenant: str, user_id: str) -> InboxCounts:
         self._read()
-        return await super().unread_count(tenant, user_id)
+        return await super().counts(tenant, user_id)
 
     async def changed_since(self, tenant, user_id, since, limit):
         self._read()

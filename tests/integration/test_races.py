@@ -14,7 +14,7 @@ from pymongo import AsyncMongoClient
 from hub.core.addresses import Addresses
 from hub.core.delivery import Clocks, Delivery
 from hub.domain.errors import HubError, Reason
-from hub.domain.notifications import Attempt, Fault, Notification, OutcomeKind
+from hub.domain.notifications import Attempt, Fault, Mark, Notification, OutcomeKind
 from hub.domain.retry import Decision
 from hub.domain.status import Status
 from hub.domain.times import now
@@ -34,8 +34,8 @@ class Interrupted(NotificationStore):
         super().__init__(timing.periods)
         self.meanwhile: list[Meanwhile] = []
 
-    async def mark(self, current: Notification, *, read: bool) -> Notification | None:
-        return await self._then(await super().mark(current, read=read))
+    async def mark(self, current: Notification, mark: Mark, *, on: bool) -> Notification | None:
+        return await self._then(await super().mark(current, mark, on=on))
 
     async def change_status(
         self, current: Notification, target: Status, allowed: Any, reason: Fault | None, **more: Any

@@ -23,7 +23,7 @@ from hub.core.notifications import Created, NewItem
 from hub.core.rates import Rates
 from hub.domain.checks import check_new, check_user_id
 from hub.domain.errors import HubError, Reason, invalid, not_found
-from hub.domain.events import Event, EventKind, InboxPosition, UnreadCount
+from hub.domain.events import CappedCount, CategoryCounts, Event, EventKind, InboxCounts, InboxPosition, MarkedAll
 from hub.domain.health import Health, HealthReport
 from hub.domain.ids import new_id, parse_id
 from hub.domain.notifications import Attempt, Fault, NewNotification, Notification, OutcomeKind, Priority, User
@@ -35,6 +35,7 @@ from hub.domain.users import DeletedUser, UserRecord, record_violations
 from hub.settings import HttpSettings, Settings
 from hub.transports.rest.app import build
 from hub.transports.rest.streams import Streams
+from tests.counts import counted
 
 MOMENT = datetime(2030, 1, 31, 8, 0, 0, 123_000, UTC)
 WELCOME: dict[str, Any] = {
@@ -128,6 +129,18 @@ class FakeNotifications:
     async def mark_unread(self, principal: Principal, notification_id: str) -> Notification:
         return replace(await self.get(principal, notification_id), status=Status.SENT)
 
+    async def mark_seen(self, principal: Principal, notification_id: str) -> Notification:
+        return replace(await self.get(principal, notification_id), seen_at=MOMENT)
+
+    async def mark_unseen(self, principal: Principal, notification_id: str) -> Notification:
+        return replace(await self.get(principal, notification_id), seen_at=None)
+
+    async def archive(self, principal: Principal, notification_id: str) -> Notification:
+        return replace(await self.get(principal, notification_id), archived_at=MOMENT)
+
+    async def unarchive(self, principal: Principal, notification_id: str) -> Notification:
+        return replace(await self.get(principal, notification_id), archived_at=None)
+
     async def delete(self, principal: Principal, notification_id: str) -> None:
         del self.stored[(await self.get(principal, notification_id)).id]
 
@@ -136,14 +149,15 @@ class FakeNotifications:
 
 
 async def events_of(notification: Notification) -> AsyncGenerator[Event]:
-    yield Event(EventKind.HEARTBEAT, "c0", UnreadCount(1, capped=False))
-    yield Event(EventKind.REMOVED, "c1", UnreadCount(0, capped=False), notification)
+    yield Event(EventKind.HEARTBEAT, "c0", counted(1))
+    yield Event(EventKind.REMOVED, "c1", counted(0), notification)
 
 
 @dataclass
 class FakeInbox:
     afters: list[str | None] = field(default_factory=list)
     marked: list[tuple[str | None, str | None]] = field(default_factory=list)
+    undone: list[str] = field(default_factory=list)
     queue: asyncio.Queue[Event | Exception] = field(default_factory=lambda: asyncio.Queue(10))
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     first_fault: Exception | None = None
@@ -152,14 +166,28 @@ class FakeInbox:
         checked_limit("limit", page.limit)
         return Page((), (), has_next=False, has_previous=False)
 
-    async def unread_count(self, principal: Principal, user_id: str) -> UnreadCount:
-        return UnreadCount(1000, capped=True)
+    async def unread_count(self, principal: Principal, user_id: str) -> CappedCount:
+        return CappedCount(1000, capped=True)
 
     async def mark_all_read(
         self, principal: Principal, user_id: str, *, up_to: str | None = None, category: str | None = None
-    ) -> int:
+    ) -> MarkedAll:
         self.marked.append((up_to, category))
-        return 3
+        return MarkedAll(3, UUID(int=3))
+
+    async def mark_all_seen(
+        self, principal: Principal, user_id: str, *, up_to: str | None = None, category: str | None = None
+    ) -> MarkedAll:
+        return MarkedAll(0, None)
+
+    async def undo_mark_all(self, principal: Principal, user_id: str, operation_id: str) -> int:
+        self.undone.append(operation_id)
+        return 2
+
+    async def counts(
+        self, principal: Principal, user_id: str, categories: Sequence[str] = ()
+    ) -> tuple[InboxCounts, Sequence[CategoryCounts]]:
+        return counted(1001, 2), [CategoryCounts(name, counted(1, 0)) for name in categories]
 
     async def watch(self, principal: Principal, user_id: str, after: str | None) -> AsyncGenerator[Event]:
         check_user_id(user_id)
@@ -170,7 +198,7 @@ class FakeInbox:
         try:
             if self.first_fault:
                 raise self.first_fault
-            yield Event(EventKind.HEARTBEAT, "c0", UnreadCount(3, capped=False))
+            yield Event(EventKind.HEARTBEAT, "c0", counted(3, 2))
             while True:
                 item = await self.queue.get()
                 if isinstance(item, Exception):
@@ -352,7 +380,8 @@ async def test_create(hub: Hub):
         **WELCOME, "id": body["id"], "html": None, "to": None, "metadata": {}, "priority": "normal", "category": None,
         "status": "pending", "status_reason": None, "attempts": [], "scheduled_at": None, "expires_at": None,
         "next_attempt_at": None, "created_at": "2030-01-31T08:00:00.123Z", "updated_at": "2030-01-31T08:00:00.123Z",
-        "sent_at": None, "delivered_at": None, "read_at": None, "version": 1,
+        "sent_at": None, "delivered_at": None, "read_at": None,
+        "seen_at": None, "archived_at": None, "version": 1,
     }  # fmt: skip
     assert (await hub.client.get(response.headers["location"])).json() == body
 
@@ -588,13 +617,27 @@ async def test_marks(hub: Hub):
     location = (await hub.client.post("/api/v1/notifications", json=WELCOME)).headers["location"]
     assert (await hub.client.put(f"{location}/read")).json()["status"] == "read"
     assert (await hub.client.delete(f"{location}/read")).json()["status"] == "sent"
+    for mark, name in (("seen", "seen_at"), ("archived", "archived_at")):
+        assert (await hub.client.put(f"{location}/{mark}")).json()[name] == "2030-01-31T08:00:00.123Z"
+        assert (await hub.client.delete(f"{location}/{mark}")).json()[name] is None
 
 
 async def test_inbox(hub: Hub):
     assert (await hub.client.get("/api/v1/users/u/inbox")).json() == {"items": [], "next_cursor": None}
     count = await hub.client.get("/api/v1/users/u/inbox/unread-count")
     assert count.json() == {"unread_count": 1000, "unread_count_capped": True}
-    assert (await hub.client.post("/api/v1/users/u/inbox/read")).json() == {"count": 3}
+    marked = {"count": 3, "operation_id": str(UUID(int=3))}
+    assert (await hub.client.post("/api/v1/users/u/inbox/read")).json() == marked
+    nothing = {"count": 0, "operation_id": None}
+    assert (await hub.client.post("/api/v1/users/u/inbox/seen")).json() == nothing
+    undone = await hub.client.post("/api/v1/users/u/inbox/undo", json={"operation_id": "o"})
+    assert (undone.json(), hub.inbox.undone) == ({"count": 2}, ["o"])
+    problem(await hub.client.post("/api/v1/users/u/inbox/undo", json={}), 422, "INVALID_VALUE")
+    numbers = {"unread": 1000, "unread_capped": True, "unseen": 2, "unseen_capped": False, "categories": []}
+    assert (await hub.client.get("/api/v1/users/u/inbox/counts")).json() == numbers
+    some = (await hub.client.get("/api/v1/users/u/inbox/counts?categories=a&categories=b")).json()["categories"]
+    assert [(one["category"], one["unread"], one["unseen"]) for one in some] == [("a", 1, 0), ("b", 1, 0)]
+    problem(await hub.client.get("/api/v1/users/u/inbox?category=a&category=b"), 422, "INVALID_VALUE")
     await hub.client.post("/api/v1/users/u/inbox/read", json={"up_to": "c", "category": "x"})
     assert hub.inbox.marked == [(None, None), ("c", "x")]
     problem(await hub.client.post("/api/v1/users/u/inbox/read", json={"upto": "c"}), 422, "INVALID_VALUE")
@@ -706,14 +749,15 @@ async def test_a_stream(hub: Hub):
         lines = response.aiter_lines()
         assert (await read_events(lines, 1))[0] == {
             "kind": "heartbeat", "notification": None, "unread_count": 3, "unread_count_capped": False,
-            "cursor": "c0", "up_to": None,
+            "unseen_count": 2, "unseen_count_capped": False, "cursor": "c0", "up_to": None, "category": None,
         }  # fmt: skip
-        hub.inbox.queue.put_nowait(Event(EventKind.CHANGED, "c1", UnreadCount(4, capped=False), notification))
+        hub.inbox.queue.put_nowait(Event(EventKind.CHANGED, "c1", counted(4), notification))
         place = InboxPosition(MOMENT, notification.id)
-        hub.inbox.queue.put_nowait(Event(EventKind.ALL_READ, "c2", UnreadCount(0, capped=False), up_to=place))
+        hub.inbox.queue.put_nowait(Event(EventKind.ALL_READ, "c2", counted(0), up_to=place, category="news"))
         changed, all_read = await read_events(lines, 2)
         assert changed["notification"]["id"] == str(notification.id)
         assert all_read["up_to"] == {"delivered_at": "2030-01-31T08:00:00.123Z", "id": str(notification.id)}
+        assert all_read["category"] == "news"
     # Going away closes the feed.
     async with asyncio.timeout(5):
         await hub.inbox.closed.wait()
@@ -761,7 +805,7 @@ async def test_drain_does_not_wait_for_a_reader_that_never_reads(draining_hub: H
     async with asyncio.timeout(10):
         # More than all the buffers on the way hold: the feed stands still, nothing piles up.
         for number in range(30):
-            event = Event(EventKind.CHANGED, f"c{number}", UnreadCount(1, capped=False), big)
+            event = Event(EventKind.CHANGED, f"c{number}", counted(1), big)
             try:
                 async with asyncio.timeout(1):
                     await draining_hub.inbox.queue.put(event)

@@ -121,8 +121,8 @@ class TestMarks:
         assert (await hub.inbox.unread_count(ME, "user123")).count == 1
         await hub.notifications.mark_unread(ME, str(first.id))
         assert (await hub.inbox.unread_count(ME, "user123")).count == 2
-        assert await hub.inbox.mark_all_read(ME, "user123") == 2
-        assert await hub.inbox.mark_all_read(ME, "user123") == 0
+        assert (await hub.inbox.mark_all_read(ME, "user123")).count == 2
+        assert (await hub.inbox.mark_all_read(ME, "user123")).count == 0
         assert (await hub.inbox.unread_count(ME, "user123")).count == 0
         await hub.notifications.mark_unread(ME, str(second.id))
         assert (await hub.inbox.unread_count(ME, "user123")).count == 1
@@ -167,21 +167,21 @@ class TestMarks:
         ids = await filled_inbox(hub, 30)
         page = await hub.inbox_of(limit=20)
         assert [item.id for item in page.items] == ids[:9:-1]
-        assert await hub.inbox.mark_all_read(ME, "user123", up_to=page.cursors[-1]) == 11
+        assert (await hub.inbox.mark_all_read(ME, "user123", up_to=page.cursors[-1])).count == 11
         unread = await hub.inbox_of(filters=Filter(unread=True), limit=100)
         assert [item.id for item in unread.items] == ids[:10:-1]
         welcome = await delivered(hub, metadata={"category": "welcome"})
-        assert await hub.inbox.mark_all_read(ME, "user123", category="welcome") == 1
+        assert (await hub.inbox.mark_all_read(ME, "user123", category="welcome")).count == 1
         assert (await hub.get(welcome)).shown_status is Status.READ
-        assert await hub.inbox.mark_all_read(ME, "user123", category="nothing") == 0
-        assert await hub.inbox.mark_all_read(OTHER, "user123") == 0
-        assert await hub.inbox.mark_all_read(ME, "user123") == 19
+        assert (await hub.inbox.mark_all_read(ME, "user123", category="nothing")).count == 0
+        assert (await hub.inbox.mark_all_read(OTHER, "user123")).count == 0
+        assert (await hub.inbox.mark_all_read(ME, "user123")).count == 19
 
     async def test_mark_all_raises_versions_once_and_spares_the_expired(self, hub: Assembly) -> None:
         dying = await delivered(hub, expires_at=now() + timedelta(milliseconds=100))
         living = await delivered(hub, expires_at=now() + timedelta(hours=1))
         await asyncio.sleep(0.11)
-        assert await hub.inbox.mark_all_read(ME, "user123") == 1
+        assert (await hub.inbox.mark_all_read(ME, "user123")).count == 1
         assert (await hub.get(living)).version == living.version + 1
         assert (await hub.get(dying)).read_at is None
 
@@ -193,7 +193,7 @@ class TestMarks:
 
     async def test_marking_all_of_many_counts_all(self, hub: Assembly) -> None:
         await filled_inbox(hub, 1500)
-        assert await hub.inbox.mark_all_read(ME, "user123") == 1500
+        assert (await hub.inbox.mark_all_read(ME, "user123")).count == 1500
 
 
 class TestClaimedStatus:

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.ports import AllRead, Change
+from hub.core.ports import AllRead, AllSeen, Change, Hint, Undone
 from hub.core.tasks import checkpoint, ended, for_each
-from hub.domain.events import Event, EventKind, InboxPosition, UnreadCount
+from hub.domain.events import Event, EventKind, InboxPosition
 from hub.domain.ids import new_id
 from hub.domain.notifications import Notification, Priority
 from hub.domain.paging import Filter, ListKind, Position, decode_cursor
@@ -27,6 +27,7 @@ from hub.live.joint import FeedEndedError, Joint
 from hub.live.streams import QUEUED, REMEMBERED, Stream, Told
 from hub.live.topics import MARKING, Topic, inbox_kind
 from hub.store.inbox import Latest, Trace
+from tests.counts import counted
 
 NOW = datetime(2030, 1, 31, 8, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -68,11 +69,13 @@ def test_a_reader_looks_again_from_before_what_is_complete():
 hints = st.one_of(
     st.builds(Change, names, names, uuids),
     st.builds(AllRead, names, names, st.builds(InboxPosition, moments, uuids), st.none() | names),
+    st.builds(AllSeen, names, names, st.builds(InboxPosition, moments, uuids), st.none() | names),
+    st.builds(Undone, names, names),
 )
 
 
 @given(st.lists(hints))
-def test_hints_survive_the_broker(said: list[Change | AllRead]):
+def test_hints_survive_the_broker(said: list[Hint]):
     heard = []
     for key, body in wire.messages([*said, *said]):
         told = wire.decode(body)
@@ -121,7 +124,7 @@ def notification(version: int = 1, at: datetime = NOW, **fields: object) -> Noti
 def told(about: Notification, *, found: bool = False) -> Told:
     progress = Progress(about.updated_at, NOW - SECOND)
     cursor = cursors.encode(*OWNER, progress)
-    return Told(Event(EventKind.CHANGED, cursor, UnreadCount(0, capped=False), about), progress, found)
+    return Told(Event(EventKind.CHANGED, cursor, counted(0), about), progress, found)
 
 
 def stream(only: UUID | None = None) -> Stream:
@@ -201,27 +204,51 @@ def test_a_topic_tells_each_version_once_and_looks_for_what_it_does_not_know():
     for _ in range(3):
         topic.tell(Latest(one, deleted=False), found=False)
     assert len(reader._queue) == 1
-    trace = Trace(one.id, "ann", 1, one.updated_at, None, one.inbox_at)
-    newer = Trace(one.id, "ann", 2, one.updated_at, None, one.inbox_at)
-    old = Trace(new_id(), "ann", 1, NOW, None, NOW)
+    trace = Trace(one.id, "ann", 1, one.updated_at, None, one.inbox_at, None)
+    newer = Trace(one.id, "ann", 2, one.updated_at, None, one.inbox_at, None)
+    old = Trace(new_id(), "ann", 1, NOW, None, NOW, None)
     assert topic.unknown([trace, newer, old], NOW) == [newer]
     topic.looked_again(NOW + SECOND + OVERLAP)
     assert topic.unknown([trace], NOW) == [trace]
 
 
-def test_a_mark_all_covers_what_it_read_and_nothing_else():
+PLACE = InboxPosition(NOW + 2 * SECOND, LAST_ID)
+
+
+@pytest.mark.parametrize(
+    ("hint", "kind", "other"),
+    [
+        (AllRead(*OWNER, PLACE, None), EventKind.ALL_READ, EventKind.ALL_SEEN),
+        (AllSeen(*OWNER, PLACE, None), EventKind.ALL_SEEN, EventKind.ALL_READ),
+        (Undone(*OWNER), EventKind.RESYNC, EventKind.ALL_READ),
+    ],
+)
+def test_one_event_for_many_covers_what_it_tells_of_and_nothing_else(
+    hint: AllRead | AllSeen | Undone, kind: EventKind, other: EventKind
+):
     topic = Topic(*OWNER, started=NOW, beat_at=0)
-    read_at = NOW + 5 * SECOND
+    marked_at = NOW + 5 * SECOND
     topic.join(stream())
-    topic.tell_all_read(AllRead(*OWNER, InboxPosition(NOW + 2 * SECOND, LAST_ID), None), read_at)
+    topic.tell_of_many(hint, marked_at)
 
-    def trace(marked_at: datetime | None, inbox_at: datetime | None) -> Trace:
-        return Trace(new_id(), "ann", 2, read_at, marked_at, inbox_at)
+    def trace(told_as: EventKind | None, inbox_at: datetime | None, after: int = 0) -> Trace:
+        return Trace(new_id(), "ann", 2, marked_at + after * SECOND, told_as, inbox_at, "news")
 
-    covered = trace(read_at, NOW + SECOND)
-    assert topic.unknown([trace(read_at, NOW + 3 * SECOND)], read_at + SECOND) == []
-    others = [trace(None, NOW + SECOND), trace(read_at, NOW + 3 * SECOND), trace(read_at, None)]
-    assert topic.unknown([covered, *others], read_at + MARKING) == others
+    covered = trace(kind, NOW + SECOND)
+    assert topic.unknown([trace(other, NOW + SECOND)], marked_at + SECOND) == []
+    others = [trace(None, NOW + SECOND), trace(other, NOW + SECOND), trace(kind, None), trace(kind, NOW, after=3)]
+    if not isinstance(hint, Undone):
+        others.append(trace(kind, NOW + 3 * SECOND))
+    assert topic.unknown([covered, *others], marked_at + 3 * SECOND + MARKING) == others
+
+
+@pytest.mark.parametrize(("category", "covers"), [(None, True), ("news", True), ("other", False)])
+def test_one_event_for_a_category_covers_no_other(category: str | None, covers: bool):  # noqa: FBT001 - a parameter
+    topic = Topic(*OWNER, started=NOW, beat_at=0)
+    topic.join(stream())
+    topic.tell_of_many(AllRead(*OWNER, PLACE, category), NOW + SECOND)
+    trace = Trace(new_id(), "ann", 2, NOW + SECOND, EventKind.ALL_READ, NOW, "news")
+    assert topic.unknown([trace], NOW + 2 * SECOND + MARKING) == ([] if covers else [trace])
 
 
 async def test_reads_are_shared_by_those_who_ask_before_they_begin():

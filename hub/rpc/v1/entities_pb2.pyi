@@ -253,6 +253,8 @@ class Notification(_message.Message):
     DELIVERED_AT_FIELD_NUMBER: _builtins.int
     READ_AT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    SEEN_AT_FIELD_NUMBER: _builtins.int
+    ARCHIVED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """A UUIDv7 made by the hub; the same text in all protocols."""
     user_id: _builtins.str
@@ -319,6 +321,14 @@ class Notification(_message.Message):
     def read_at(self) -> _timestamp_pb2.Timestamp:
         """When the user read it; absent while unread."""
 
+    @_builtins.property
+    def seen_at(self) -> _timestamp_pb2.Timestamp:
+        """When the user first saw it; absent while unseen. What was read was seen."""
+
+    @_builtins.property
+    def archived_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was archived: it is not in the inbox then; absent while it is not archived."""
+
     def __init__(
         self,
         *,
@@ -344,10 +354,12 @@ class Notification(_message.Message):
         delivered_at: _timestamp_pb2.Timestamp | None = ...,
         read_at: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
+        seen_at: _timestamp_pb2.Timestamp | None = ...,
+        archived_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_html", b"_html", "_to", b"_to", "category", b"category", "created_at", b"created_at", "delivered_at", b"delivered_at", "expires_at", b"expires_at", "html", b"html", "metadata", b"metadata", "next_attempt_at", b"next_attempt_at", "read_at", b"read_at", "scheduled_at", b"scheduled_at", "sent_at", b"sent_at", "status_reason", b"status_reason", "to", b"to", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_html", b"_html", "_to", b"_to", "archived_at", b"archived_at", "category", b"category", "created_at", b"created_at", "delivered_at", b"delivered_at", "expires_at", b"expires_at", "html", b"html", "metadata", b"metadata", "next_attempt_at", b"next_attempt_at", "read_at", b"read_at", "scheduled_at", b"scheduled_at", "seen_at", b"seen_at", "sent_at", b"sent_at", "status_reason", b"status_reason", "to", b"to", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_html", b"_html", "_to", b"_to", "attempts", b"attempts", "category", b"category", "created_at", b"created_at", "delivered_at", b"delivered_at", "expires_at", b"expires_at", "html", b"html", "id", b"id", "message", b"message", "metadata", b"metadata", "next_attempt_at", b"next_attempt_at", "priority", b"priority", "read_at", b"read_at", "scheduled_at", b"scheduled_at", "sent_at", b"sent_at", "status", b"status", "status_reason", b"status_reason", "title", b"title", "to", b"to", "type", b"type", "updated_at", b"updated_at", "user_id", b"user_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_html", b"_html", "_to", b"_to", "archived_at", b"archived_at", "attempts", b"attempts", "category", b"category", "created_at", b"created_at", "delivered_at", b"delivered_at", "expires_at", b"expires_at", "html", b"html", "id", b"id", "message", b"message", "metadata", b"metadata", "next_attempt_at", b"next_attempt_at", "priority", b"priority", "read_at", b"read_at", "scheduled_at", b"scheduled_at", "seen_at", b"seen_at", "sent_at", b"sent_at", "status", b"status", "status_reason", b"status_reason", "title", b"title", "to", b"to", "type", b"type", "updated_at", b"updated_at", "user_id", b"user_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__category: _TypeAlias = _typing.Literal["category"]  # noqa: Y015
     _WhichOneofArgType__category: _TypeAlias = _typing.Literal["_category", b"_category"]  # noqa: Y015
@@ -363,3 +375,81 @@ class Notification(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__to) -> _WhichOneofReturnType__to | None: ...
 
 Global___Notification: _TypeAlias = Notification  # noqa: Y015
+
+@_typing.final
+class CategoryCounts(_message.Message):
+    """Unread and unseen items of one category of an inbox."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    UNREAD_FIELD_NUMBER: _builtins.int
+    UNREAD_CAPPED_FIELD_NUMBER: _builtins.int
+    UNSEEN_FIELD_NUMBER: _builtins.int
+    UNSEEN_CAPPED_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    """As asked for."""
+    unread: _builtins.int
+    """Unread items: exact up to 1,000."""
+    unread_capped: _builtins.bool
+    """Whether there are more than 1,000."""
+    unseen: _builtins.int
+    """Unseen items: exact up to 1,000. What is unseen is unread too."""
+    unseen_capped: _builtins.bool
+    """Whether there are more than 1,000."""
+    def __init__(
+        self,
+        *,
+        category: _builtins.str = ...,
+        unread: _builtins.int = ...,
+        unread_capped: _builtins.bool = ...,
+        unseen: _builtins.int = ...,
+        unseen_capped: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "unread", b"unread", "unread_capped", b"unread_capped", "unseen", b"unseen", "unseen_capped", b"unseen_capped"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CategoryCounts: _TypeAlias = CategoryCounts  # noqa: Y015
+
+@_typing.final
+class InboxCounts(_message.Message):
+    """Unread and unseen items of an inbox; what is archived counts as neither."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNREAD_FIELD_NUMBER: _builtins.int
+    UNREAD_CAPPED_FIELD_NUMBER: _builtins.int
+    UNSEEN_FIELD_NUMBER: _builtins.int
+    UNSEEN_CAPPED_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    unread: _builtins.int
+    """Unread items: exact up to 1,000."""
+    unread_capped: _builtins.bool
+    """Whether there are more than 1,000."""
+    unseen: _builtins.int
+    """Unseen items: exact up to 1,000. What is unseen is unread too."""
+    unseen_capped: _builtins.bool
+    """Whether there are more than 1,000."""
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___CategoryCounts]:
+        """Those asked for, in that order."""
+
+    def __init__(
+        self,
+        *,
+        unread: _builtins.int = ...,
+        unread_capped: _builtins.bool = ...,
+        unseen: _builtins.int = ...,
+        unseen_capped: _builtins.bool = ...,
+        categories: _abc.Iterable[Global___CategoryCounts] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "unread", b"unread", "unread_capped", b"unread_capped", "unseen", b"unseen", "unseen_capped", b"unseen_capped"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InboxCounts: _TypeAlias = InboxCounts  # noqa: Y015

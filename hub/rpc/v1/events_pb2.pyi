@@ -30,13 +30,15 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_CHANGED: _EventKind.ValueType  # 1
     """The latest version of a notification."""
     EVENT_KIND_REMOVED: _EventKind.ValueType  # 2
-    """It has left the inbox (deleted, bounced, expired); carries its last version."""
+    """It has left the inbox (archived, deleted, bounced, expired); carries its last version."""
     EVENT_KIND_ALL_READ: _EventKind.ValueType  # 3
-    """Everything up to `up_to` was marked read at once."""
+    """Everything up to `up_to`, of `category` if one is given, was marked read at once."""
     EVENT_KIND_RESYNC: _EventKind.ValueType  # 4
-    """Not everything missed can be replayed: read the list afresh."""
+    """Not everything can be told, of what was missed or what was undone at once: read the list afresh."""
     EVENT_KIND_HEARTBEAT: _EventKind.ValueType  # 5
     """The stream lives; the first event of every stream, then one every 15 seconds."""
+    EVENT_KIND_ALL_SEEN: _EventKind.ValueType  # 6
+    """Everything up to `up_to`, of `category` if one is given, was marked seen at once."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What an event tells."""
@@ -46,13 +48,15 @@ EVENT_KIND_UNSPECIFIED: EventKind.ValueType  # 0
 EVENT_KIND_CHANGED: EventKind.ValueType  # 1
 """The latest version of a notification."""
 EVENT_KIND_REMOVED: EventKind.ValueType  # 2
-"""It has left the inbox (deleted, bounced, expired); carries its last version."""
+"""It has left the inbox (archived, deleted, bounced, expired); carries its last version."""
 EVENT_KIND_ALL_READ: EventKind.ValueType  # 3
-"""Everything up to `up_to` was marked read at once."""
+"""Everything up to `up_to`, of `category` if one is given, was marked read at once."""
 EVENT_KIND_RESYNC: EventKind.ValueType  # 4
-"""Not everything missed can be replayed: read the list afresh."""
+"""Not everything can be told, of what was missed or what was undone at once: read the list afresh."""
 EVENT_KIND_HEARTBEAT: EventKind.ValueType  # 5
 """The stream lives; the first event of every stream, then one every 15 seconds."""
+EVENT_KIND_ALL_SEEN: EventKind.ValueType  # 6
+"""Everything up to `up_to`, of `category` if one is given, was marked seen at once."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final
@@ -95,6 +99,9 @@ class Event(_message.Message):
     UNREAD_COUNT_CAPPED_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     UP_TO_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    UNSEEN_COUNT_FIELD_NUMBER: _builtins.int
+    UNSEEN_COUNT_CAPPED_FIELD_NUMBER: _builtins.int
     kind: Global___EventKind.ValueType
     """What it tells."""
     unread_count: _builtins.int
@@ -103,13 +110,19 @@ class Event(_message.Message):
     """Whether there are more unread items than `unread_count` says."""
     cursor: _builtins.str
     """Resumes the stream after this event."""
+    category: _builtins.str
+    """For these two: only items of this category were marked; absent: of any."""
+    unseen_count: _builtins.int
+    """The user's unseen inbox items at that moment, at most 1,000."""
+    unseen_count_capped: _builtins.bool
+    """Whether there are more unseen items than `unseen_count` says."""
     @_builtins.property
     def notification(self) -> _entities_pb2.Notification:
         """The notification it is about; absent where it is about none."""
 
     @_builtins.property
     def up_to(self) -> Global___InboxPosition:
-        """The place up to which everything, inclusive, was marked read; only for `EVENT_KIND_ALL_READ`."""
+        """The place up to which everything, inclusive, was marked; only for `EVENT_KIND_ALL_READ` and `EVENT_KIND_ALL_SEEN`."""
 
     def __init__(
         self,
@@ -120,11 +133,16 @@ class Event(_message.Message):
         unread_count_capped: _builtins.bool = ...,
         cursor: _builtins.str = ...,
         up_to: Global___InboxPosition | None = ...,
+        category: _builtins.str | None = ...,
+        unseen_count: _builtins.int = ...,
+        unseen_count_capped: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["notification", b"notification", "up_to", b"up_to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "category", b"category", "notification", b"notification", "up_to", b"up_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "kind", b"kind", "notification", b"notification", "unread_count", b"unread_count", "unread_count_capped", b"unread_count_capped", "up_to", b"up_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "category", b"category", "cursor", b"cursor", "kind", b"kind", "notification", b"notification", "unread_count", b"unread_count", "unread_count_capped", b"unread_count_capped", "unseen_count", b"unseen_count", "unseen_count_capped", b"unseen_count_capped", "up_to", b"up_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__category: _TypeAlias = _typing.Literal["category"]  # noqa: Y015
+    _WhichOneofArgType__category: _TypeAlias = _typing.Literal["_category", b"_category"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__category) -> _WhichOneofReturnType__category | None: ...
 
 Global___Event: _TypeAlias = Event  # noqa: Y015

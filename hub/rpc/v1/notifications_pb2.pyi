@@ -259,6 +259,7 @@ class ListNotificationsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
     status: _entities_pb2.NotificationStatus.ValueType
     """Those in this status; unspecified: in any."""
     type: _builtins.str
@@ -277,6 +278,8 @@ class ListNotificationsRequest(_message.Message):
     """Where to go on: the `next_page_token` of the page before, of this list with the same filters, from any protocol."""
     reason: _builtins.str
     """Those whose `status_reason` has this code, exactly, such as `RETRIES_EXHAUSTED`; at most 64 characters."""
+    archived: _builtins.bool
+    """True: those archived; false: those not archived."""
     @_builtins.property
     def created_after(self) -> _timestamp_pb2.Timestamp:
         """Those created after this moment, exclusive."""
@@ -298,11 +301,14 @@ class ListNotificationsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         reason: _builtins.str | None = ...,
+        archived: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "archived", b"archived", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "archived", b"archived", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__archived: _TypeAlias = _typing.Literal["archived"]  # noqa: Y015
+    _WhichOneofArgType__archived: _TypeAlias = _typing.Literal["_archived", b"_archived"]  # noqa: Y015
     _WhichOneofReturnType__category: _TypeAlias = _typing.Literal["category"]  # noqa: Y015
     _WhichOneofArgType__category: _TypeAlias = _typing.Literal["_category", b"_category"]  # noqa: Y015
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
@@ -313,6 +319,8 @@ class ListNotificationsRequest(_message.Message):
     _WhichOneofArgType__unread: _TypeAlias = _typing.Literal["_unread", b"_unread"]  # noqa: Y015
     _WhichOneofReturnType__user_id: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
     _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__archived) -> _WhichOneofReturnType__archived | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__category) -> _WhichOneofReturnType__category | None: ...
     @_typing.overload
@@ -370,6 +378,7 @@ class ListUserNotificationsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user."""
     status: _entities_pb2.NotificationStatus.ValueType
@@ -388,6 +397,8 @@ class ListUserNotificationsRequest(_message.Message):
     """Where to go on: the `next_page_token` of the page before, of this list with the same filters, from any protocol."""
     reason: _builtins.str
     """Those whose `status_reason` has this code, exactly, such as `RETRIES_EXHAUSTED`; at most 64 characters."""
+    archived: _builtins.bool
+    """True: those archived; false: those not archived."""
     @_builtins.property
     def created_after(self) -> _timestamp_pb2.Timestamp:
         """Those created after this moment, exclusive."""
@@ -409,11 +420,14 @@ class ListUserNotificationsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         reason: _builtins.str | None = ...,
+        archived: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "type", b"type", "unread", b"unread"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "archived", b"archived", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "type", b"type", "unread", b"unread"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "archived", b"archived", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__archived: _TypeAlias = _typing.Literal["archived"]  # noqa: Y015
+    _WhichOneofArgType__archived: _TypeAlias = _typing.Literal["_archived", b"_archived"]  # noqa: Y015
     _WhichOneofReturnType__category: _TypeAlias = _typing.Literal["category"]  # noqa: Y015
     _WhichOneofArgType__category: _TypeAlias = _typing.Literal["_category", b"_category"]  # noqa: Y015
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
@@ -422,6 +436,8 @@ class ListUserNotificationsRequest(_message.Message):
     _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
     _WhichOneofReturnType__unread: _TypeAlias = _typing.Literal["unread"]  # noqa: Y015
     _WhichOneofArgType__unread: _TypeAlias = _typing.Literal["_unread", b"_unread"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__archived) -> _WhichOneofReturnType__archived | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__category) -> _WhichOneofReturnType__category | None: ...
     @_typing.overload
@@ -477,6 +493,7 @@ class ListInboxRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user."""
     status: _entities_pb2.NotificationStatus.ValueType
@@ -495,6 +512,8 @@ class ListInboxRequest(_message.Message):
     """Where to go on: the `next_page_token` of the page before, of this list with the same filters, from any protocol."""
     reason: _builtins.str
     """Those whose `status_reason` has this code, exactly, such as `RETRIES_EXHAUSTED`; at most 64 characters."""
+    archived: _builtins.bool
+    """True: those archived, and they alone; otherwise those that are not."""
     @_builtins.property
     def created_after(self) -> _timestamp_pb2.Timestamp:
         """Those created after this moment, exclusive."""
@@ -516,11 +535,14 @@ class ListInboxRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         reason: _builtins.str | None = ...,
+        archived: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "type", b"type", "unread", b"unread"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "archived", b"archived", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "type", b"type", "unread", b"unread"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "archived", b"archived", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__archived: _TypeAlias = _typing.Literal["archived"]  # noqa: Y015
+    _WhichOneofArgType__archived: _TypeAlias = _typing.Literal["_archived", b"_archived"]  # noqa: Y015
     _WhichOneofReturnType__category: _TypeAlias = _typing.Literal["category"]  # noqa: Y015
     _WhichOneofArgType__category: _TypeAlias = _typing.Literal["_category", b"_category"]  # noqa: Y015
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
@@ -529,6 +551,8 @@ class ListInboxRequest(_message.Message):
     _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
     _WhichOneofReturnType__unread: _TypeAlias = _typing.Literal["unread"]  # noqa: Y015
     _WhichOneofArgType__unread: _TypeAlias = _typing.Literal["_unread", b"_unread"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__archived) -> _WhichOneofReturnType__archived | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__category) -> _WhichOneofReturnType__category | None: ...
     @_typing.overload
@@ -615,6 +639,58 @@ class GetUnreadCountResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetUnreadCountResponse: _TypeAlias = GetUnreadCountResponse  # noqa: Y015
+
+@_typing.final
+class GetInboxCountsRequest(_message.Message):
+    """Whose items to count."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user."""
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 20 categories to be counted by themselves; one that stands twice is counted once."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        categories: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInboxCountsRequest: _TypeAlias = GetInboxCountsRequest  # noqa: Y015
+
+@_typing.final
+class GetInboxCountsResponse(_message.Message):
+    """How much is unread, and how much unseen."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def counts(self) -> _entities_pb2.InboxCounts:
+        """As of now."""
+
+    def __init__(
+        self,
+        *,
+        counts: _entities_pb2.InboxCounts | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInboxCountsResponse: _TypeAlias = GetInboxCountsResponse  # noqa: Y015
 
 @_typing.final
 class UpdateNotificationStatusRequest(_message.Message):
@@ -759,8 +835,192 @@ class MarkUnreadResponse(_message.Message):
 Global___MarkUnreadResponse: _TypeAlias = MarkUnreadResponse  # noqa: Y015
 
 @_typing.final
+class MarkSeenRequest(_message.Message):
+    """Which notification to mark seen."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_ID_FIELD_NUMBER: _builtins.int
+    notification_id: _builtins.str
+    """The notification's id."""
+    def __init__(
+        self,
+        *,
+        notification_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification_id", b"notification_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkSeenRequest: _TypeAlias = MarkSeenRequest  # noqa: Y015
+
+@_typing.final
+class MarkSeenResponse(_message.Message):
+    """The notification after the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def notification(self) -> _entities_pb2.Notification:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        notification: _entities_pb2.Notification | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["notification", b"notification"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification", b"notification"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkSeenResponse: _TypeAlias = MarkSeenResponse  # noqa: Y015
+
+@_typing.final
+class MarkUnseenRequest(_message.Message):
+    """Which notification to mark unseen."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_ID_FIELD_NUMBER: _builtins.int
+    notification_id: _builtins.str
+    """The notification's id."""
+    def __init__(
+        self,
+        *,
+        notification_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification_id", b"notification_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkUnseenRequest: _TypeAlias = MarkUnseenRequest  # noqa: Y015
+
+@_typing.final
+class MarkUnseenResponse(_message.Message):
+    """The notification after the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def notification(self) -> _entities_pb2.Notification:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        notification: _entities_pb2.Notification | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["notification", b"notification"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification", b"notification"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkUnseenResponse: _TypeAlias = MarkUnseenResponse  # noqa: Y015
+
+@_typing.final
+class ArchiveNotificationRequest(_message.Message):
+    """Which notification to archive."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_ID_FIELD_NUMBER: _builtins.int
+    notification_id: _builtins.str
+    """The notification's id."""
+    def __init__(
+        self,
+        *,
+        notification_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification_id", b"notification_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArchiveNotificationRequest: _TypeAlias = ArchiveNotificationRequest  # noqa: Y015
+
+@_typing.final
+class ArchiveNotificationResponse(_message.Message):
+    """The notification after the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def notification(self) -> _entities_pb2.Notification:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        notification: _entities_pb2.Notification | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["notification", b"notification"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification", b"notification"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArchiveNotificationResponse: _TypeAlias = ArchiveNotificationResponse  # noqa: Y015
+
+@_typing.final
+class UnarchiveNotificationRequest(_message.Message):
+    """Which notification to take out of the archive."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_ID_FIELD_NUMBER: _builtins.int
+    notification_id: _builtins.str
+    """The notification's id."""
+    def __init__(
+        self,
+        *,
+        notification_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification_id", b"notification_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnarchiveNotificationRequest: _TypeAlias = UnarchiveNotificationRequest  # noqa: Y015
+
+@_typing.final
+class UnarchiveNotificationResponse(_message.Message):
+    """The notification after the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def notification(self) -> _entities_pb2.Notification:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        notification: _entities_pb2.Notification | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["notification", b"notification"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification", b"notification"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnarchiveNotificationResponse: _TypeAlias = UnarchiveNotificationResponse  # noqa: Y015
+
+@_typing.final
 class MarkAllReadRequest(_message.Message):
-    """Which part of whose inbox to mark."""
+    """Which part of whose inbox to mark read."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -802,8 +1062,127 @@ class MarkAllReadResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COUNT_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
     count: _builtins.int
     """How many items were marked."""
+    operation_id: _builtins.str
+    """Undoes it within ten minutes; absent where nothing changed."""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        operation_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_operation_id", b"_operation_id", "operation_id", b"operation_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_operation_id", b"_operation_id", "count", b"count", "operation_id", b"operation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__operation_id: _TypeAlias = _typing.Literal["operation_id"]  # noqa: Y015
+    _WhichOneofArgType__operation_id: _TypeAlias = _typing.Literal["_operation_id", b"_operation_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__operation_id) -> _WhichOneofReturnType__operation_id | None: ...
+
+Global___MarkAllReadResponse: _TypeAlias = MarkAllReadResponse  # noqa: Y015
+
+@_typing.final
+class MarkAllSeenRequest(_message.Message):
+    """Which part of whose inbox to mark seen."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    UP_TO_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user."""
+    up_to: _builtins.str
+    """A cursor of the inbox or of an event: everything up to there, inclusive; absent: everything there is now."""
+    category: _builtins.str
+    """Only those of this `metadata.category`."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        up_to: _builtins.str | None = ...,
+        category: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_up_to", b"_up_to", "category", b"category", "up_to", b"up_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_up_to", b"_up_to", "category", b"category", "up_to", b"up_to", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__category: _TypeAlias = _typing.Literal["category"]  # noqa: Y015
+    _WhichOneofArgType__category: _TypeAlias = _typing.Literal["_category", b"_category"]  # noqa: Y015
+    _WhichOneofReturnType__up_to: _TypeAlias = _typing.Literal["up_to"]  # noqa: Y015
+    _WhichOneofArgType__up_to: _TypeAlias = _typing.Literal["_up_to", b"_up_to"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__category) -> _WhichOneofReturnType__category | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__up_to) -> _WhichOneofReturnType__up_to | None: ...
+
+Global___MarkAllSeenRequest: _TypeAlias = MarkAllSeenRequest  # noqa: Y015
+
+@_typing.final
+class MarkAllSeenResponse(_message.Message):
+    """What became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many items were marked."""
+    operation_id: _builtins.str
+    """Undoes it within ten minutes; absent where nothing changed."""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        operation_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_operation_id", b"_operation_id", "operation_id", b"operation_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_operation_id", b"_operation_id", "count", b"count", "operation_id", b"operation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__operation_id: _TypeAlias = _typing.Literal["operation_id"]  # noqa: Y015
+    _WhichOneofArgType__operation_id: _TypeAlias = _typing.Literal["_operation_id", b"_operation_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__operation_id) -> _WhichOneofReturnType__operation_id | None: ...
+
+Global___MarkAllSeenResponse: _TypeAlias = MarkAllSeenResponse  # noqa: Y015
+
+@_typing.final
+class UndoMarkAllRequest(_message.Message):
+    """What to undo in whose inbox."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user."""
+    operation_id: _builtins.str
+    """As marking all answered, within the last ten minutes."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        operation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operation_id", b"operation_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoMarkAllRequest: _TypeAlias = UndoMarkAllRequest  # noqa: Y015
+
+@_typing.final
+class UndoMarkAllResponse(_message.Message):
+    """What became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many items are what they were before; those that somebody has changed since stay as they are."""
     def __init__(
         self,
         *,
@@ -815,7 +1194,7 @@ class MarkAllReadResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___MarkAllReadResponse: _TypeAlias = MarkAllReadResponse  # noqa: Y015
+Global___UndoMarkAllResponse: _TypeAlias = UndoMarkAllResponse  # noqa: Y015
 
 @_typing.final
 class DeleteNotificationRequest(_message.Message):
@@ -970,6 +1349,7 @@ class ListDeadLettersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
     status: _entities_pb2.NotificationStatus.ValueType
     """Those in this status; unspecified: in any."""
     type: _builtins.str
@@ -988,6 +1368,8 @@ class ListDeadLettersRequest(_message.Message):
     """Where to go on: the `next_page_token` of the page before, of this list with the same filters, from any protocol."""
     reason: _builtins.str
     """Those whose `status_reason` has this code, exactly, such as `RETRIES_EXHAUSTED`; at most 64 characters."""
+    archived: _builtins.bool
+    """True: those archived; false: those not archived."""
     @_builtins.property
     def created_after(self) -> _timestamp_pb2.Timestamp:
         """Those created after this moment, exclusive."""
@@ -1009,11 +1391,14 @@ class ListDeadLettersRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         reason: _builtins.str | None = ...,
+        archived: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "archived", b"archived", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "archived", b"archived", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__archived: _TypeAlias = _typing.Literal["archived"]  # noqa: Y015
+    _WhichOneofArgType__archived: _TypeAlias = _typing.Literal["_archived", b"_archived"]  # noqa: Y015
     _WhichOneofReturnType__category: _TypeAlias = _typing.Literal["category"]  # noqa: Y015
     _WhichOneofArgType__category: _TypeAlias = _typing.Literal["_category", b"_category"]  # noqa: Y015
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
@@ -1024,6 +1409,8 @@ class ListDeadLettersRequest(_message.Message):
     _WhichOneofArgType__unread: _TypeAlias = _typing.Literal["_unread", b"_unread"]  # noqa: Y015
     _WhichOneofReturnType__user_id: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
     _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__archived) -> _WhichOneofReturnType__archived | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__category) -> _WhichOneofReturnType__category | None: ...
     @_typing.overload
@@ -1079,6 +1466,7 @@ class DeadLetterFilter(_message.Message):
     CREATED_AFTER_FIELD_NUMBER: _builtins.int
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
     status: _entities_pb2.NotificationStatus.ValueType
     """Those in this status; unspecified: in any."""
     type: _builtins.str
@@ -1091,6 +1479,8 @@ class DeadLetterFilter(_message.Message):
     """Those to this user."""
     reason: _builtins.str
     """Those whose `status_reason` has this code, exactly, such as `RETRIES_EXHAUSTED`; at most 64 characters."""
+    archived: _builtins.bool
+    """True: those archived; false: those not archived."""
     @_builtins.property
     def created_after(self) -> _timestamp_pb2.Timestamp:
         """Those created after this moment, exclusive."""
@@ -1110,11 +1500,14 @@ class DeadLetterFilter(_message.Message):
         created_after: _timestamp_pb2.Timestamp | None = ...,
         created_before: _timestamp_pb2.Timestamp | None = ...,
         reason: _builtins.str | None = ...,
+        archived: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "archived", b"archived", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived", b"_archived", "_category", b"_category", "_reason", b"_reason", "_type", b"_type", "_unread", b"_unread", "_user_id", b"_user_id", "archived", b"archived", "category", b"category", "created_after", b"created_after", "created_before", b"created_before", "reason", b"reason", "status", b"status", "type", b"type", "unread", b"unread", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__archived: _TypeAlias = _typing.Literal["archived"]  # noqa: Y015
+    _WhichOneofArgType__archived: _TypeAlias = _typing.Literal["_archived", b"_archived"]  # noqa: Y015
     _WhichOneofReturnType__category: _TypeAlias = _typing.Literal["category"]  # noqa: Y015
     _WhichOneofArgType__category: _TypeAlias = _typing.Literal["_category", b"_category"]  # noqa: Y015
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
@@ -1125,6 +1518,8 @@ class DeadLetterFilter(_message.Message):
     _WhichOneofArgType__unread: _TypeAlias = _typing.Literal["_unread", b"_unread"]  # noqa: Y015
     _WhichOneofReturnType__user_id: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
     _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__archived) -> _WhichOneofReturnType__archived | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__category) -> _WhichOneofReturnType__category | None: ...
     @_typing.overload

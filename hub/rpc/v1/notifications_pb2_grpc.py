@@ -70,6 +70,11 @@ class NotificationServiceStub:
                 request_serializer=hub_dot_v1_dot_notifications__pb2.GetUnreadCountRequest.SerializeToString,
                 response_deserializer=hub_dot_v1_dot_notifications__pb2.GetUnreadCountResponse.FromString,
                 _registered_method=True)
+        self.GetInboxCounts = channel.unary_unary(
+                '/hub.v1.NotificationService/GetInboxCounts',
+                request_serializer=hub_dot_v1_dot_notifications__pb2.GetInboxCountsRequest.SerializeToString,
+                response_deserializer=hub_dot_v1_dot_notifications__pb2.GetInboxCountsResponse.FromString,
+                _registered_method=True)
         self.UpdateNotificationStatus = channel.unary_unary(
                 '/hub.v1.NotificationService/UpdateNotificationStatus',
                 request_serializer=hub_dot_v1_dot_notifications__pb2.UpdateNotificationStatusRequest.SerializeToString,
@@ -85,10 +90,40 @@ class NotificationServiceStub:
                 request_serializer=hub_dot_v1_dot_notifications__pb2.MarkUnreadRequest.SerializeToString,
                 response_deserializer=hub_dot_v1_dot_notifications__pb2.MarkUnreadResponse.FromString,
                 _registered_method=True)
+        self.MarkSeen = channel.unary_unary(
+                '/hub.v1.NotificationService/MarkSeen',
+                request_serializer=hub_dot_v1_dot_notifications__pb2.MarkSeenRequest.SerializeToString,
+                response_deserializer=hub_dot_v1_dot_notifications__pb2.MarkSeenResponse.FromString,
+                _registered_method=True)
+        self.MarkUnseen = channel.unary_unary(
+                '/hub.v1.NotificationService/MarkUnseen',
+                request_serializer=hub_dot_v1_dot_notifications__pb2.MarkUnseenRequest.SerializeToString,
+                response_deserializer=hub_dot_v1_dot_notifications__pb2.MarkUnseenResponse.FromString,
+                _registered_method=True)
+        self.ArchiveNotification = channel.unary_unary(
+                '/hub.v1.NotificationService/ArchiveNotification',
+                request_serializer=hub_dot_v1_dot_notifications__pb2.ArchiveNotificationRequest.SerializeToString,
+                response_deserializer=hub_dot_v1_dot_notifications__pb2.ArchiveNotificationResponse.FromString,
+                _registered_method=True)
+        self.UnarchiveNotification = channel.unary_unary(
+                '/hub.v1.NotificationService/UnarchiveNotification',
+                request_serializer=hub_dot_v1_dot_notifications__pb2.UnarchiveNotificationRequest.SerializeToString,
+                response_deserializer=hub_dot_v1_dot_notifications__pb2.UnarchiveNotificationResponse.FromString,
+                _registered_method=True)
         self.MarkAllRead = channel.unary_unary(
                 '/hub.v1.NotificationService/MarkAllRead',
                 request_serializer=hub_dot_v1_dot_notifications__pb2.MarkAllReadRequest.SerializeToString,
                 response_deserializer=hub_dot_v1_dot_notifications__pb2.MarkAllReadResponse.FromString,
+                _registered_method=True)
+        self.MarkAllSeen = channel.unary_unary(
+                '/hub.v1.NotificationService/MarkAllSeen',
+                request_serializer=hub_dot_v1_dot_notifications__pb2.MarkAllSeenRequest.SerializeToString,
+                response_deserializer=hub_dot_v1_dot_notifications__pb2.MarkAllSeenResponse.FromString,
+                _registered_method=True)
+        self.UndoMarkAll = channel.unary_unary(
+                '/hub.v1.NotificationService/UndoMarkAll',
+                request_serializer=hub_dot_v1_dot_notifications__pb2.UndoMarkAllRequest.SerializeToString,
+                response_deserializer=hub_dot_v1_dot_notifications__pb2.UndoMarkAllResponse.FromString,
                 _registered_method=True)
         self.DeleteNotification = channel.unary_unary(
                 '/hub.v1.NotificationService/DeleteNotification',
@@ -171,7 +206,8 @@ class NotificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListInbox(self, request, context):
-        """Lists a user's inbox: the in-app notifications that were delivered and have not expired, newest first.
+        """Lists a user's inbox: the in-app notifications that were delivered and have not expired, newest first; archived ones
+        if they are asked for, and then alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -179,6 +215,13 @@ class NotificationServiceServicer:
 
     def GetUnreadCount(self, request, context):
         """Counts the unread items of a user's inbox.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetInboxCounts(self, request, context):
+        """Counts the unread and the unseen items of a user's inbox, of all and of each category asked for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -192,7 +235,7 @@ class NotificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def MarkRead(self, request, context):
-        """Marks a sent or delivered notification read; the first time counts.
+        """Marks a sent or delivered notification read; the first time counts. What is read was seen.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -205,8 +248,51 @@ class NotificationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MarkSeen(self, request, context):
+        """Marks a sent or delivered notification seen; the first time counts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkUnseen(self, request, context):
+        """Marks a notification unseen, and unread with it: what nobody has seen nobody has read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ArchiveNotification(self, request, context):
+        """Archives a sent or delivered notification: it leaves the inbox, and keeps its other marks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnarchiveNotification(self, request, context):
+        """Takes a notification out of the archive: an inbox item that has not expired is back in its place.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def MarkAllRead(self, request, context):
         """Marks everything unread in a user's inbox read, up to a place if one is given.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkAllSeen(self, request, context):
+        """Marks everything unseen in a user's inbox seen, up to a place if one is given.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndoMarkAll(self, request, context):
+        """Takes marking all back, within ten minutes, from those items that nobody has changed since; streams tell of it by
+        `EVENT_KIND_RESYNC`. A repeat changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -300,6 +386,11 @@ def add_NotificationServiceServicer_to_server(servicer, server):
                     request_deserializer=hub_dot_v1_dot_notifications__pb2.GetUnreadCountRequest.FromString,
                     response_serializer=hub_dot_v1_dot_notifications__pb2.GetUnreadCountResponse.SerializeToString,
             ),
+            'GetInboxCounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInboxCounts,
+                    request_deserializer=hub_dot_v1_dot_notifications__pb2.GetInboxCountsRequest.FromString,
+                    response_serializer=hub_dot_v1_dot_notifications__pb2.GetInboxCountsResponse.SerializeToString,
+            ),
             'UpdateNotificationStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateNotificationStatus,
                     request_deserializer=hub_dot_v1_dot_notifications__pb2.UpdateNotificationStatusRequest.FromString,
@@ -315,10 +406,40 @@ def add_NotificationServiceServicer_to_server(servicer, server):
                     request_deserializer=hub_dot_v1_dot_notifications__pb2.MarkUnreadRequest.FromString,
                     response_serializer=hub_dot_v1_dot_notifications__pb2.MarkUnreadResponse.SerializeToString,
             ),
+            'MarkSeen': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkSeen,
+                    request_deserializer=hub_dot_v1_dot_notifications__pb2.MarkSeenRequest.FromString,
+                    response_serializer=hub_dot_v1_dot_notifications__pb2.MarkSeenResponse.SerializeToString,
+            ),
+            'MarkUnseen': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkUnseen,
+                    request_deserializer=hub_dot_v1_dot_notifications__pb2.MarkUnseenRequest.FromString,
+                    response_serializer=hub_dot_v1_dot_notifications__pb2.MarkUnseenResponse.SerializeToString,
+            ),
+            'ArchiveNotification': grpc.unary_unary_rpc_method_handler(
+                    servicer.ArchiveNotification,
+                    request_deserializer=hub_dot_v1_dot_notifications__pb2.ArchiveNotificationRequest.FromString,
+                    response_serializer=hub_dot_v1_dot_notifications__pb2.ArchiveNotificationResponse.SerializeToString,
+            ),
+            'UnarchiveNotification': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnarchiveNotification,
+                    request_deserializer=hub_dot_v1_dot_notifications__pb2.UnarchiveNotificationRequest.FromString,
+                    response_serializer=hub_dot_v1_dot_notifications__pb2.UnarchiveNotificationResponse.SerializeToString,
+            ),
             'MarkAllRead': grpc.unary_unary_rpc_method_handler(
                     servicer.MarkAllRead,
                     request_deserializer=hub_dot_v1_dot_notifications__pb2.MarkAllReadRequest.FromString,
                     response_serializer=hub_dot_v1_dot_notifications__pb2.MarkAllReadResponse.SerializeToString,
+            ),
+            'MarkAllSeen': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkAllSeen,
+                    request_deserializer=hub_dot_v1_dot_notifications__pb2.MarkAllSeenRequest.FromString,
+                    response_serializer=hub_dot_v1_dot_notifications__pb2.MarkAllSeenResponse.SerializeToString,
+            ),
+            'UndoMarkAll': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndoMarkAll,
+                    request_deserializer=hub_dot_v1_dot_notifications__pb2.UndoMarkAllRequest.FromString,
+                    response_serializer=hub_dot_v1_dot_notifications__pb2.UndoMarkAllResponse.SerializeToString,
             ),
             'DeleteNotification': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteNotification,
@@ -557,6 +678,33 @@ class NotificationService:
             _registered_method=True)
 
     @staticmethod
+    def GetInboxCounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hub.v1.NotificationService/GetInboxCounts',
+            hub_dot_v1_dot_notifications__pb2.GetInboxCountsRequest.SerializeToString,
+            hub_dot_v1_dot_notifications__pb2.GetInboxCountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def UpdateNotificationStatus(request,
             target,
             options=(),
@@ -638,6 +786,114 @@ class NotificationService:
             _registered_method=True)
 
     @staticmethod
+    def MarkSeen(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hub.v1.NotificationService/MarkSeen',
+            hub_dot_v1_dot_notifications__pb2.MarkSeenRequest.SerializeToString,
+            hub_dot_v1_dot_notifications__pb2.MarkSeenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkUnseen(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hub.v1.NotificationService/MarkUnseen',
+            hub_dot_v1_dot_notifications__pb2.MarkUnseenRequest.SerializeToString,
+            hub_dot_v1_dot_notifications__pb2.MarkUnseenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArchiveNotification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hub.v1.NotificationService/ArchiveNotification',
+            hub_dot_v1_dot_notifications__pb2.ArchiveNotificationRequest.SerializeToString,
+            hub_dot_v1_dot_notifications__pb2.ArchiveNotificationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnarchiveNotification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hub.v1.NotificationService/UnarchiveNotification',
+            hub_dot_v1_dot_notifications__pb2.UnarchiveNotificationRequest.SerializeToString,
+            hub_dot_v1_dot_notifications__pb2.UnarchiveNotificationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def MarkAllRead(request,
             target,
             options=(),
@@ -654,6 +910,60 @@ class NotificationService:
             '/hub.v1.NotificationService/MarkAllRead',
             hub_dot_v1_dot_notifications__pb2.MarkAllReadRequest.SerializeToString,
             hub_dot_v1_dot_notifications__pb2.MarkAllReadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkAllSeen(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hub.v1.NotificationService/MarkAllSeen',
+            hub_dot_v1_dot_notifications__pb2.MarkAllSeenRequest.SerializeToString,
+            hub_dot_v1_dot_notifications__pb2.MarkAllSeenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndoMarkAll(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hub.v1.NotificationService/UndoMarkAll',
+            hub_dot_v1_dot_notifications__pb2.UndoMarkAllRequest.SerializeToString,
+            hub_dot_v1_dot_notifications__pb2.UndoMarkAllResponse.FromString,
             options,
             channel_credentials,
             insecure,

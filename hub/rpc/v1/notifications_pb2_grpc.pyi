@@ -55,17 +55,35 @@ class NotificationServiceStub:
     ListUserNotifications: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.ListUserNotificationsRequest, _notifications_pb2.ListUserNotificationsResponse]
     """Lists a user's notifications, every channel and status, newest first."""
     ListInbox: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.ListInboxRequest, _notifications_pb2.ListInboxResponse]
-    """Lists a user's inbox: the in-app notifications that were delivered and have not expired, newest first."""
+    """Lists a user's inbox: the in-app notifications that were delivered and have not expired, newest first; archived ones
+    if they are asked for, and then alone.
+    """
     GetUnreadCount: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.GetUnreadCountRequest, _notifications_pb2.GetUnreadCountResponse]
     """Counts the unread items of a user's inbox."""
+    GetInboxCounts: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.GetInboxCountsRequest, _notifications_pb2.GetInboxCountsResponse]
+    """Counts the unread and the unseen items of a user's inbox, of all and of each category asked for."""
     UpdateNotificationStatus: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.UpdateNotificationStatusRequest, _notifications_pb2.UpdateNotificationStatusResponse]
     """Claims a status: read, cancelled, delivered, failed or pending. Repeating a change that holds changes nothing."""
     MarkRead: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.MarkReadRequest, _notifications_pb2.MarkReadResponse]
-    """Marks a sent or delivered notification read; the first time counts."""
+    """Marks a sent or delivered notification read; the first time counts. What is read was seen."""
     MarkUnread: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.MarkUnreadRequest, _notifications_pb2.MarkUnreadResponse]
     """Takes the mark away and uncovers the status beneath."""
+    MarkSeen: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.MarkSeenRequest, _notifications_pb2.MarkSeenResponse]
+    """Marks a sent or delivered notification seen; the first time counts."""
+    MarkUnseen: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.MarkUnseenRequest, _notifications_pb2.MarkUnseenResponse]
+    """Marks a notification unseen, and unread with it: what nobody has seen nobody has read."""
+    ArchiveNotification: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.ArchiveNotificationRequest, _notifications_pb2.ArchiveNotificationResponse]
+    """Archives a sent or delivered notification: it leaves the inbox, and keeps its other marks."""
+    UnarchiveNotification: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.UnarchiveNotificationRequest, _notifications_pb2.UnarchiveNotificationResponse]
+    """Takes a notification out of the archive: an inbox item that has not expired is back in its place."""
     MarkAllRead: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.MarkAllReadRequest, _notifications_pb2.MarkAllReadResponse]
     """Marks everything unread in a user's inbox read, up to a place if one is given."""
+    MarkAllSeen: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.MarkAllSeenRequest, _notifications_pb2.MarkAllSeenResponse]
+    """Marks everything unseen in a user's inbox seen, up to a place if one is given."""
+    UndoMarkAll: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.UndoMarkAllRequest, _notifications_pb2.UndoMarkAllResponse]
+    """Takes marking all back, within ten minutes, from those items that nobody has changed since; streams tell of it by
+    `EVENT_KIND_RESYNC`. A repeat changes nothing.
+    """
     DeleteNotification: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.DeleteNotificationRequest, _notifications_pb2.DeleteNotificationResponse]
     """Deletes a notification for good, whatever its status; what waits is never sent. NOT_FOUND the second time."""
     WatchInbox: _grpc.UnaryStreamMultiCallable[_notifications_pb2.WatchInboxRequest, _notifications_pb2.WatchInboxResponse]
@@ -104,17 +122,35 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     ListUserNotifications: _aio.UnaryUnaryMultiCallable[_notifications_pb2.ListUserNotificationsRequest, _notifications_pb2.ListUserNotificationsResponse]  # type: ignore[assignment]
     """Lists a user's notifications, every channel and status, newest first."""
     ListInbox: _aio.UnaryUnaryMultiCallable[_notifications_pb2.ListInboxRequest, _notifications_pb2.ListInboxResponse]  # type: ignore[assignment]
-    """Lists a user's inbox: the in-app notifications that were delivered and have not expired, newest first."""
+    """Lists a user's inbox: the in-app notifications that were delivered and have not expired, newest first; archived ones
+    if they are asked for, and then alone.
+    """
     GetUnreadCount: _aio.UnaryUnaryMultiCallable[_notifications_pb2.GetUnreadCountRequest, _notifications_pb2.GetUnreadCountResponse]  # type: ignore[assignment]
     """Counts the unread items of a user's inbox."""
+    GetInboxCounts: _aio.UnaryUnaryMultiCallable[_notifications_pb2.GetInboxCountsRequest, _notifications_pb2.GetInboxCountsResponse]  # type: ignore[assignment]
+    """Counts the unread and the unseen items of a user's inbox, of all and of each category asked for."""
     UpdateNotificationStatus: _aio.UnaryUnaryMultiCallable[_notifications_pb2.UpdateNotificationStatusRequest, _notifications_pb2.UpdateNotificationStatusResponse]  # type: ignore[assignment]
     """Claims a status: read, cancelled, delivered, failed or pending. Repeating a change that holds changes nothing."""
     MarkRead: _aio.UnaryUnaryMultiCallable[_notifications_pb2.MarkReadRequest, _notifications_pb2.MarkReadResponse]  # type: ignore[assignment]
-    """Marks a sent or delivered notification read; the first time counts."""
+    """Marks a sent or delivered notification read; the first time counts. What is read was seen."""
     MarkUnread: _aio.UnaryUnaryMultiCallable[_notifications_pb2.MarkUnreadRequest, _notifications_pb2.MarkUnreadResponse]  # type: ignore[assignment]
     """Takes the mark away and uncovers the status beneath."""
+    MarkSeen: _aio.UnaryUnaryMultiCallable[_notifications_pb2.MarkSeenRequest, _notifications_pb2.MarkSeenResponse]  # type: ignore[assignment]
+    """Marks a sent or delivered notification seen; the first time counts."""
+    MarkUnseen: _aio.UnaryUnaryMultiCallable[_notifications_pb2.MarkUnseenRequest, _notifications_pb2.MarkUnseenResponse]  # type: ignore[assignment]
+    """Marks a notification unseen, and unread with it: what nobody has seen nobody has read."""
+    ArchiveNotification: _aio.UnaryUnaryMultiCallable[_notifications_pb2.ArchiveNotificationRequest, _notifications_pb2.ArchiveNotificationResponse]  # type: ignore[assignment]
+    """Archives a sent or delivered notification: it leaves the inbox, and keeps its other marks."""
+    UnarchiveNotification: _aio.UnaryUnaryMultiCallable[_notifications_pb2.UnarchiveNotificationRequest, _notifications_pb2.UnarchiveNotificationResponse]  # type: ignore[assignment]
+    """Takes a notification out of the archive: an inbox item that has not expired is back in its place."""
     MarkAllRead: _aio.UnaryUnaryMultiCallable[_notifications_pb2.MarkAllReadRequest, _notifications_pb2.MarkAllReadResponse]  # type: ignore[assignment]
     """Marks everything unread in a user's inbox read, up to a place if one is given."""
+    MarkAllSeen: _aio.UnaryUnaryMultiCallable[_notifications_pb2.MarkAllSeenRequest, _notifications_pb2.MarkAllSeenResponse]  # type: ignore[assignment]
+    """Marks everything unseen in a user's inbox seen, up to a place if one is given."""
+    UndoMarkAll: _aio.UnaryUnaryMultiCallable[_notifications_pb2.UndoMarkAllRequest, _notifications_pb2.UndoMarkAllResponse]  # type: ignore[assignment]
+    """Takes marking all back, within ten minutes, from those items that nobody has changed since; streams tell of it by
+    `EVENT_KIND_RESYNC`. A repeat changes nothing.
+    """
     DeleteNotification: _aio.UnaryUnaryMultiCallable[_notifications_pb2.DeleteNotificationRequest, _notifications_pb2.DeleteNotificationResponse]  # type: ignore[assignment]
     """Deletes a notification for good, whatever its status; what waits is never sent. NOT_FOUND the second time."""
     WatchInbox: _aio.UnaryStreamMultiCallable[_notifications_pb2.WatchInboxRequest, _notifications_pb2.WatchInboxResponse]  # type: ignore[assignment]
@@ -186,7 +222,9 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notifications_pb2.ListInboxRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notifications_pb2.ListInboxResponse, _abc.Awaitable[_notifications_pb2.ListInboxResponse]]:
-        """Lists a user's inbox: the in-app notifications that were delivered and have not expired, newest first."""
+        """Lists a user's inbox: the in-app notifications that were delivered and have not expired, newest first; archived ones
+        if they are asked for, and then alone.
+        """
 
     @_abc_1.abstractmethod
     def GetUnreadCount(
@@ -195,6 +233,14 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_notifications_pb2.GetUnreadCountResponse, _abc.Awaitable[_notifications_pb2.GetUnreadCountResponse]]:
         """Counts the unread items of a user's inbox."""
+
+    @_abc_1.abstractmethod
+    def GetInboxCounts(
+        self,
+        request: _notifications_pb2.GetInboxCountsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.GetInboxCountsResponse, _abc.Awaitable[_notifications_pb2.GetInboxCountsResponse]]:
+        """Counts the unread and the unseen items of a user's inbox, of all and of each category asked for."""
 
     @_abc_1.abstractmethod
     def UpdateNotificationStatus(
@@ -210,7 +256,7 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notifications_pb2.MarkReadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notifications_pb2.MarkReadResponse, _abc.Awaitable[_notifications_pb2.MarkReadResponse]]:
-        """Marks a sent or delivered notification read; the first time counts."""
+        """Marks a sent or delivered notification read; the first time counts. What is read was seen."""
 
     @_abc_1.abstractmethod
     def MarkUnread(
@@ -221,12 +267,62 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes the mark away and uncovers the status beneath."""
 
     @_abc_1.abstractmethod
+    def MarkSeen(
+        self,
+        request: _notifications_pb2.MarkSeenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.MarkSeenResponse, _abc.Awaitable[_notifications_pb2.MarkSeenResponse]]:
+        """Marks a sent or delivered notification seen; the first time counts."""
+
+    @_abc_1.abstractmethod
+    def MarkUnseen(
+        self,
+        request: _notifications_pb2.MarkUnseenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.MarkUnseenResponse, _abc.Awaitable[_notifications_pb2.MarkUnseenResponse]]:
+        """Marks a notification unseen, and unread with it: what nobody has seen nobody has read."""
+
+    @_abc_1.abstractmethod
+    def ArchiveNotification(
+        self,
+        request: _notifications_pb2.ArchiveNotificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.ArchiveNotificationResponse, _abc.Awaitable[_notifications_pb2.ArchiveNotificationResponse]]:
+        """Archives a sent or delivered notification: it leaves the inbox, and keeps its other marks."""
+
+    @_abc_1.abstractmethod
+    def UnarchiveNotification(
+        self,
+        request: _notifications_pb2.UnarchiveNotificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.UnarchiveNotificationResponse, _abc.Awaitable[_notifications_pb2.UnarchiveNotificationResponse]]:
+        """Takes a notification out of the archive: an inbox item that has not expired is back in its place."""
+
+    @_abc_1.abstractmethod
     def MarkAllRead(
         self,
         request: _notifications_pb2.MarkAllReadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notifications_pb2.MarkAllReadResponse, _abc.Awaitable[_notifications_pb2.MarkAllReadResponse]]:
         """Marks everything unread in a user's inbox read, up to a place if one is given."""
+
+    @_abc_1.abstractmethod
+    def MarkAllSeen(
+        self,
+        request: _notifications_pb2.MarkAllSeenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.MarkAllSeenResponse, _abc.Awaitable[_notifications_pb2.MarkAllSeenResponse]]:
+        """Marks everything unseen in a user's inbox seen, up to a place if one is given."""
+
+    @_abc_1.abstractmethod
+    def UndoMarkAll(
+        self,
+        request: _notifications_pb2.UndoMarkAllRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.UndoMarkAllResponse, _abc.Awaitable[_notifications_pb2.UndoMarkAllResponse]]:
+        """Takes marking all back, within ten minutes, from those items that nobody has changed since; streams tell of it by
+        `EVENT_KIND_RESYNC`. A repeat changes nothing.
+        """
 
     @_abc_1.abstractmethod
     def DeleteNotification(

@@ -33,6 +33,8 @@ _SETTLED: Row = {"status": {"$in": sorted(status.value for status in SETTLED)}}
 _DELIVERED: Row = {**LIVING, "status": Status.DELIVERED.value}
 _INBOX_ITEM: Row = {**_DELIVERED, "type": "in_app"}
 _PRESENT: Row = {"$ne": None}
+_KEPT: Row = {"$or": [{"inbox_at": _PRESENT}, {"archived_at": _PRESENT}]}
+"""In the inbox or in the archive, until it expires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def overdue(now: datetime, after_: timedelta) -> Row:
     waiting: Row = {**LIVING, "status": {"$in": WAITING}, "next_attempt_at": {"$lt": before}}
     others = [status for status in _UNSETTLED["status"]["$in"] if status not in WAITING]
     for_the_relay: Row = {**LIVING, "status": {"$in": others}, "due": {"$lt": before}}
-    wants_out: Row = {**_INBOX_ITEM, "inbox_at": _PRESENT, "expires_at": _PRESENT, "due": {"$lt": before}}
+    wants_out: Row = {**_INBOX_ITEM, **_KEPT, "expires_at": _PRESENT, "due": {"$lt": before}}
     return {"due": {"$lt": now + LONGEST_SPAN}, "$or": [waiting, for_the_relay, wants_out]}
 
 
@@ -143,22 +145,25 @@ def _asleep(now: datetime) -> Row:
 def _of_the_inbox(now: datetime) -> list[Contradiction]:
     for_ever_or_later: Row = {"$or": [{"expires_at": None}, {"expires_at": {"$gt": now + CLOCK_MARGIN}}]}
     unexpected = {"$ne": [_or_null("unread_until"), {"$cond": [_UNREAD, UNREAD_UNTIL, None]}]}
+    in_inbox: Row = {"inbox_at": _PRESENT, "expires_at": _PRESENT}
+    # Once it has left there, nothing shows that it did.
+    in_archive: Row = {"archived_at": _PRESENT, "expires_at": {"$gt": now + CLOCK_MARGIN}}
     # Every item of an inbox that expires has to leave it: the sweep sees to it when it is due.
     leaves = {"$cond": [{"$ne": [_or_null("expires_at"), None]}, "$expires_at", REMOVE]}
     return [
         Contradiction(
             Code.INBOX_STRAY,
-            {"inbox_at": _PRESENT, "$nor": [_INBOX_ITEM]},
+            {"inbox_at": _PRESENT, "$nor": [{**_INBOX_ITEM, "archived_at": None}]},
             changed({"inbox_at": REMOVE, "unread_until": REMOVE}),
         ),
         Contradiction(
             Code.INBOX_MISSING,
-            {**_INBOX_ITEM, "inbox_at": None, "delivered_at": _PRESENT, **for_ever_or_later},
+            {**_INBOX_ITEM, "inbox_at": None, "archived_at": None, "delivered_at": _PRESENT, **for_ever_or_later},
             changed({"inbox_at": "$delivered_at", "unread_until": _unread_until("delivered_at"), "due": leaves}),
         ),
         Contradiction(
             Code.INBOX_WITHOUT_END,
-            {**_INBOX_ITEM, "inbox_at": _PRESENT, "expires_at": _PRESENT, "due": None},
+            {**_INBOX_ITEM, "due": None, "$or": [in_inbox, in_archive]},
             [{"$set": {"due": "$expires_at"}}],
         ),
         Contradiction(
@@ -184,7 +189,8 @@ def _unread_until(present: str) -> Row:
 
 def _due_on_settled() -> Row:
     for_good = [s.value for s in (Status.SENT, Status.FAILED, Status.CANCELLED, Status.EXPIRED)]
-    stays: Row = {**_DELIVERED, "$or": [{"inbox_at": None}, {"expires_at": None}]}
+    nowhere: Row = {"inbox_at": None, "archived_at": None}
+    stays: Row = {**_DELIVERED, "$or": [nowhere, {"expires_at": None}, {"type": {"$ne": "in_app"}}]}
     return {"due": _PRESENT, "$or": [_DELETED, {"status": {"$in": for_good}}, stays]}
 
 

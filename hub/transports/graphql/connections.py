@@ -30,6 +30,13 @@ CategoryIs = Annotated[str | None, strawberry.argument(name="category", descript
 UnreadIs = Annotated[
     bool | None, strawberry.argument(name="unread", description="Only unread ones, or only those marked read.")
 ]
+ArchivedIs = Annotated[
+    bool | None,
+    strawberry.argument(
+        name="archived",
+        description="Only archived ones, or only others; without it, an inbox leaves out what is, other lists nothing.",
+    ),
+]
 UserIdIs = Annotated[str | None, strawberry.argument(name="userId", description="Only this user's.")]
 CreatedAfter = Annotated[
     datetime | None, strawberry.argument(description="Only those created after this moment, exclusive.")
@@ -61,6 +68,7 @@ class NotificationFilter:
     type: str | None = strawberry.field(default=None, description="Only through this channel.")
     category: str | None = strawberry.field(default=None, description="Only of this category.")
     unread: bool | None = strawberry.field(default=None, description="Only unread ones, or only those marked read.")
+    archived: bool | None = strawberry.field(default=None, description="Only archived ones, or only others.")
     user_id: str | None = strawberry.field(default=None, description="Only this user's.")
     created_after: datetime | None = strawberry.field(
         default=None, description="Only those created after this moment, exclusive."
@@ -79,6 +87,7 @@ class NotificationFilter:
             type=self.type,
             category=self.category,
             unread=self.unread,
+            archived=self.archived,
             user_id=self.user_id,
             created_after=self.created_after,
             created_before=self.created_before,

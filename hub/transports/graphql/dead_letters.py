@@ -10,6 +10,7 @@ from hub.core.dead_letters import Selection
 from hub.domain.paging import Filter, connection_request
 from hub.transports.graphql.connections import (
     After,
+    ArchivedIs,
     Before,
     CategoryIs,
     CreatedAfter,
@@ -81,6 +82,7 @@ class DeadLetterQueries:
         type_: TypeIs = None,
         category: CategoryIs = None,
         unread: UnreadIs = None,
+        archived: ArchivedIs = None,
         user_id: UserIdIs = None,
         created_after: CreatedAfter = None,
         created_before: CreatedBefore = None,
@@ -96,6 +98,7 @@ class DeadLetterQueries:
             type=type_,
             category=category,
             unread=unread,
+            archived=archived,
             user_id=user_id,
             created_after=created_after,
             created_before=created_before,

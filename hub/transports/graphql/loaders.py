@@ -6,7 +6,7 @@ from strawberry.dataloader import DataLoader
 
 from hub.core.app import Core
 from hub.domain.errors import HubError, Reason
-from hub.domain.events import UnreadCount
+from hub.domain.events import CappedCount
 from hub.domain.notifications import Notification, User
 from hub.domain.principals import Principal
 
@@ -20,7 +20,7 @@ class Loaders:
         self.notifications: DataLoader[str, Notification | None] = DataLoader(self._notifications)
         # Both fields of a user ask for it in the same turn. It isn't kept longer than that: in one document a
         # mutation may come between two questions.
-        self.unread_counts: DataLoader[str, UnreadCount] = DataLoader(self._unread_counts, cache=False)
+        self.unread_counts: DataLoader[str, CappedCount] = DataLoader(self._unread_counts, cache=False)
         # All fields of a record ask for it in the same turn, and a mutation may come between two, likewise.
         self.users: DataLoader[str, User | None] = DataLoader(self._users, cache=False)
 
@@ -28,7 +28,7 @@ class Loaders:
         found = await self._core.notifications.get_many(self._principal, ids)
         return [found.get(notification_id) for notification_id in ids]
 
-    async def _unread_counts(self, user_ids: list[str]) -> list[UnreadCount | BaseException]:
+    async def _unread_counts(self, user_ids: list[str]) -> list[CappedCount | BaseException]:
         counts = {
             user_id: await self._core.inbox.unread_count(self._principal, user_id)
             for user_id in dict.fromkeys(user_ids)

@@ -1,4 +1,4 @@
-"""Operations on notifications: create, read, list, change status, mark, delete, watch one."""
+"""Operations on notifications: create, read, list, change status, delete, watch one; marks have a file of their own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hub.domain.paging import Filter, connection_request
 from hub.log import correlation_id
 from hub.transports.graphql.connections import (
     After,
+    ArchivedIs,
     Before,
     CategoryIs,
     CreatedAfter,
@@ -110,34 +111,6 @@ class UpdateNotificationStatusPayload:
     notification: Notification = strawberry.field(description="The notification as it stands now.")
 
 
-@strawberry.input(description="The notification to mark read.")
-class MarkReadInput:
-    """One id."""
-
-    id: strawberry.ID = strawberry.field(description="The notification's id.")
-
-
-@strawberry.type(description="What `markRead` did.")
-class MarkReadPayload:
-    """The notification as it stands now."""
-
-    notification: Notification = strawberry.field(description="The notification as it stands now.")
-
-
-@strawberry.input(description="The notification to mark unread.")
-class MarkUnreadInput:
-    """One id."""
-
-    id: strawberry.ID = strawberry.field(description="The notification's id.")
-
-
-@strawberry.type(description="What `markUnread` did.")
-class MarkUnreadPayload:
-    """The notification as it stands now."""
-
-    notification: Notification = strawberry.field(description="The notification as it stands now.")
-
-
 @strawberry.input(description="The notification to delete.")
 class DeleteNotificationInput:
     """One id."""
@@ -189,6 +162,7 @@ class NotificationQueries:
         type_: TypeIs = None,
         category: CategoryIs = None,
         unread: UnreadIs = None,
+        archived: ArchivedIs = None,
         user_id: UserIdIs = None,
         created_after: CreatedAfter = None,
         created_before: CreatedBefore = None,
@@ -204,6 +178,7 @@ class NotificationQueries:
             type=type_,
             category=category,
             unread=unread,
+            archived=archived,
             user_id=user_id,
             created_after=created_after,
             created_before=created_before,
@@ -252,30 +227,6 @@ class NotificationMutations:
             info.context.principal, input.id, domain_status(input.status)
         )
         return UpdateNotificationStatusPayload(notification=Notification.of(changed))
-
-    @mutation("Marks a sent or delivered notification read; the first time counts.")
-    async def mark_read(
-        self,
-        info: Info,
-        input: Annotated[  # noqa: A002 - the contract's name
-            MarkReadInput, strawberry.argument(description="The notification to mark read.")
-        ],
-    ) -> MarkReadPayload | None:
-        """The core's mark."""
-        marked = await info.context.core.notifications.mark_read(info.context.principal, input.id)
-        return MarkReadPayload(notification=Notification.of(marked))
-
-    @mutation("Marks a notification unread and uncovers the status beneath.")
-    async def mark_unread(
-        self,
-        info: Info,
-        input: Annotated[  # noqa: A002 - the contract's name
-            MarkUnreadInput, strawberry.argument(description="The notification to mark unread.")
-        ],
-    ) -> MarkUnreadPayload | None:
-        """The core's mark."""
-        marked = await info.context.core.notifications.mark_unread(info.context.principal, input.id)
-        return MarkUnreadPayload(notification=Notification.of(marked))
 
     @mutation("Deletes a notification for good; what waits is never sent. NOT_FOUND the second time.")
     async def delete_notification(

@@ -18,6 +18,7 @@ from hub.transports.graphql.errors import make_public
 from hub.transports.graphql.health import HealthQueries
 from hub.transports.graphql.inbox import InboxMutations, InboxSubscriptions
 from hub.transports.graphql.lifecycle import Lifecycle
+from hub.transports.graphql.marks import MarkMutations
 from hub.transports.graphql.notifications import (
     NotificationMutations,
     NotificationQueries,
@@ -38,7 +39,13 @@ class Query(NotificationQueries, UserQueries, DeadLetterQueries, StatisticsQueri
     "did stays done."
 )
 class Mutation(
-    NotificationMutations, BatchMutations, InboxMutations, DeadLetterMutations, UserMutations, AccessMutations
+    NotificationMutations,
+    BatchMutations,
+    MarkMutations,
+    InboxMutations,
+    DeadLetterMutations,
+    UserMutations,
+    AccessMutations,
 ):
     """All mutations."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Self
+from typing import Any, Self
 
 import strawberry
 
@@ -75,13 +76,19 @@ class EventKind(Enum):
     CHANGED = strawberry.enum_value(events.EventKind.CHANGED, description="The latest version of a notification.")
     REMOVED = strawberry.enum_value(
         events.EventKind.REMOVED,
-        description="It has left the inbox (deleted, bounced, expired); carries its last version.",
+        description="It has left the inbox (archived, deleted, bounced, expired); carries its last version.",
     )
     ALL_READ = strawberry.enum_value(
-        events.EventKind.ALL_READ, description="Everything up to `upTo` was marked read at once."
+        events.EventKind.ALL_READ,
+        description="Everything up to `upTo`, of `category` if one is given, was marked read at once.",
+    )
+    ALL_SEEN = strawberry.enum_value(
+        events.EventKind.ALL_SEEN,
+        description="Everything up to `upTo`, of `category` if one is given, was marked seen at once.",
     )
     RESYNC = strawberry.enum_value(
-        events.EventKind.RESYNC, description="Not everything missed can be replayed: read the list afresh."
+        events.EventKind.RESYNC,
+        description="Not everything can be told, of what was missed or what was undone at once: read the list afresh.",
     )
     HEARTBEAT = strawberry.enum_value(
         events.EventKind.HEARTBEAT,
@@ -162,6 +169,12 @@ class Notification(Node):
     sent_at: datetime | None = strawberry.field(description="When the provider took it over.")
     delivered_at: datetime | None = strawberry.field(description="When it reached the user.")
     read_at: datetime | None = strawberry.field(description="When it was marked read; null while it is unread.")
+    seen_at: datetime | None = strawberry.field(
+        description="When it was first seen; null while it is unseen. What was read was seen."
+    )
+    archived_at: datetime | None = strawberry.field(
+        description="When it was archived: it is not in the inbox then; null while it is not archived."
+    )
     version: int = strawberry.field(
         description="Grows by one with every change; apply an event only if its notification is newer."
     )
@@ -191,13 +204,15 @@ class Notification(Node):
             sent_at=entity.sent_at,
             delivered_at=entity.delivered_at,
             read_at=entity.read_at,
+            seen_at=entity.seen_at,
+            archived_at=entity.archived_at,
             version=entity.version,
         )
 
 
 @strawberry.type(description="A place in the order of an inbox, to compare items with.")
 class InboxPosition:
-    """What `ALL_READ` reaches up to."""
+    """What `ALL_READ` and `ALL_SEEN` reach up to."""
 
     delivered_at: datetime = strawberry.field(description="When the last item that was marked was delivered.")
     id: strawberry.ID = strawberry.field(description="Its id; items of the same moment are ordered by it.")
@@ -210,6 +225,47 @@ class InboxPosition:
         return cls(delivered_at=position.delivered_at, id=strawberry.ID(str(position.id)))
 
 
+@strawberry.type(description="Unread and unseen items of one category of an inbox; each number exact up to 1,000.")
+class CategoryCounts:
+    """Part of an inbox's counts."""
+
+    category: str = strawberry.field(description="As asked for.")
+    unread: int = strawberry.field(description="Unread items, at most 1,000.")
+    unread_capped: bool = strawberry.field(description="Whether there are more than that.")
+    unseen: int = strawberry.field(description="Unseen items, at most 1,000; what is unseen is unread too.")
+    unseen_capped: bool = strawberry.field(description="Whether there are more than that.")
+
+    @classmethod
+    def of(cls, one: events.CategoryCounts) -> Self:
+        """From the domain's."""
+        return cls(category=one.category, **_numbers(one.counts))
+
+
+@strawberry.type(description="Unread and unseen items of an inbox; each number exact up to 1,000.")
+class InboxCounts:
+    """What is archived counts as neither."""
+
+    unread: int = strawberry.field(description="Unread items, at most 1,000.")
+    unread_capped: bool = strawberry.field(description="Whether there are more than that.")
+    unseen: int = strawberry.field(description="Unseen items, at most 1,000; what is unseen is unread too.")
+    unseen_capped: bool = strawberry.field(description="Whether there are more than that.")
+    categories: list[CategoryCounts] = strawberry.field(description="Those asked for, in that order.")
+
+    @classmethod
+    def of(cls, counts: events.InboxCounts, categories: Sequence[events.CategoryCounts]) -> Self:
+        """From the domain's."""
+        return cls(categories=[CategoryCounts.of(one) for one in categories], **_numbers(counts))
+
+
+def _numbers(counts: events.InboxCounts) -> dict[str, Any]:
+    return {
+        "unread": counts.unread.count,
+        "unread_capped": counts.unread.capped,
+        "unseen": counts.unseen.count,
+        "unseen_capped": counts.unseen.capped,
+    }
+
+
 @strawberry.type(description="One event of a stream.")
 class Event:
     """What both subscriptions carry."""
@@ -220,8 +276,13 @@ class Event:
     )
     unread_count: int = strawberry.field(description="Unread items of the user's inbox, at most 1,000.")
     unread_count_capped: bool = strawberry.field(description="Whether there are more unread items than that.")
+    unseen_count: int = strawberry.field(description="Unseen items of the user's inbox, at most 1,000.")
+    unseen_count_capped: bool = strawberry.field(description="Whether there are more unseen items than that.")
     cursor: str = strawberry.field(description="Resumes the user's stream after this event.")
-    up_to: InboxPosition | None = strawberry.field(description="For `ALL_READ`: how far, inclusive.")
+    up_to: InboxPosition | None = strawberry.field(description="For `ALL_READ` and `ALL_SEEN`: how far, inclusive.")
+    category: str | None = strawberry.field(
+        description="For `ALL_READ` and `ALL_SEEN`: only items of this category were marked; null: of any."
+    )
 
     @classmethod
     def of(cls, event: events.Event) -> Self:
@@ -229,8 +290,11 @@ class Event:
         return cls(
             kind=EventKind(event.kind),
             notification=None if event.notification is None else Notification.of(event.notification),
-            unread_count=event.unread.count,
-            unread_count_capped=event.unread.capped,
+            unread_count=event.counts.unread.count,
+            unread_count_capped=event.counts.unread.capped,
+            unseen_count=event.counts.unseen.count,
+            unseen_count_capped=event.counts.unseen.capped,
             cursor=event.cursor,
             up_to=InboxPosition.of(event.up_to),
+            category=event.category,
         )

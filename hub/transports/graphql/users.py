@@ -16,6 +16,7 @@ from hub.domain.principals import Principal
 from hub.domain.users import UserRecord
 from hub.transports.graphql.connections import (
     After,
+    ArchivedIs,
     Before,
     CategoryIs,
     CreatedAfter,
@@ -32,7 +33,7 @@ from hub.transports.graphql.connections import (
 from hub.transports.graphql.context import Info
 from hub.transports.graphql.fields import field, mutation
 from hub.transports.graphql.scalars import JSON
-from hub.transports.graphql.schemas import Node
+from hub.transports.graphql.schemas import InboxCounts, Node
 
 NODE_PREFIX = "user:"
 """What tells a user's node id from a notification's."""
@@ -85,6 +86,7 @@ class User(Node):
         type_: TypeIs = None,
         category: CategoryIs = None,
         unread: UnreadIs = None,
+        archived: ArchivedIs = None,
         created_after: CreatedAfter = None,
         created_before: CreatedBefore = None,
         reason: ReasonIs = None,
@@ -99,6 +101,7 @@ class User(Node):
             type=type_,
             category=category,
             unread=unread,
+            archived=archived,
             created_after=created_after,
             created_before=created_before,
             reason=reason,
@@ -109,7 +112,9 @@ class User(Node):
             await context.core.notifications.list_of_user(context.principal, self.user_id, filters, page)
         )
 
-    @field("The user's in-app notifications that were delivered and have not expired, newest first.")
+    @field(
+        "The user's in-app notifications that were delivered and have not expired, newest first; archived ones on request."
+    )
     async def inbox(
         self,
         info: Info,
@@ -117,6 +122,7 @@ class User(Node):
         type_: TypeIs = None,
         category: CategoryIs = None,
         unread: UnreadIs = None,
+        archived: ArchivedIs = None,
         created_after: CreatedAfter = None,
         created_before: CreatedBefore = None,
         reason: ReasonIs = None,
@@ -131,6 +137,7 @@ class User(Node):
             type=type_,
             category=category,
             unread=unread,
+            archived=archived,
             created_after=created_after,
             created_before=created_before,
             reason=reason,
@@ -148,6 +155,20 @@ class User(Node):
     async def unread_count_capped(self, info: Info) -> bool:
         """The core's unread count."""
         return (await info.context.loaders.unread_counts.load(self.user_id)).capped
+
+    @field(
+        "Unread and unseen items of the inbox, of all and of each category asked for; archived ones count as neither."
+    )
+    async def inbox_counts(
+        self,
+        info: Info,
+        categories: Annotated[
+            list[str] | None, strawberry.argument(description="At most 20 categories to be counted by themselves.")
+        ] = None,
+    ) -> InboxCounts:
+        """The core's counts."""
+        context = info.context
+        return InboxCounts.of(*await context.core.inbox.counts(context.principal, self.user_id, categories or ()))
 
     async def _record(self, info: Info) -> Record | None:
         return self.written or await info.context.loaders.users.load(self.user_id)

@@ -124,6 +124,7 @@ def filters(request: Filtered, prefix: str = "") -> Filter:
         type=given(request, "type"),
         category=given(request, "category"),
         unread=given(request, "unread"),
+        archived=given(request, "archived"),
         # In the lists of one user the field of that name says whose list it is.
         user_id=given(request, "user_id") if isinstance(request, OfAnyUser) else None,
         **times(request, "created_after", "created_before", prefix=prefix),

@@ -1,4 +1,4 @@
-"""The rpcs on a user's inbox: list, count, mark all read, watch."""
+"""The rpcs on a user's inbox: list, count, mark all of it and undo that, watch."""
 
 # ruff: noqa: D102 - methods are named after their rpcs; the protos say what each one does
 
@@ -28,14 +28,35 @@ class InboxRpcs(NotificationServicer):
         unread = await self.core.inbox.unread_count(await self.principal_of(context), request.user_id)
         return pb.GetUnreadCountResponse(unread_count=unread.count, unread_count_capped=unread.capped)
 
+    async def GetInboxCounts(self, request: pb.GetInboxCountsRequest, context: Context) -> pb.GetInboxCountsResponse:
+        counts, categories = await self.core.inbox.counts(
+            await self.principal_of(context), request.user_id, list(request.categories)
+        )
+        return pb.GetInboxCountsResponse(counts=schemas.inbox_counts(counts, categories))
+
     async def MarkAllRead(self, request: pb.MarkAllReadRequest, context: Context) -> pb.MarkAllReadResponse:
-        count = await self.core.inbox.mark_all_read(
+        marked = await self.core.inbox.mark_all_read(
             await self.principal_of(context),
             request.user_id,
             up_to=commands.given(request, "up_to"),
             category=commands.given(request, "category"),
         )
-        return pb.MarkAllReadResponse(count=count)
+        return pb.MarkAllReadResponse(count=marked.count, operation_id=schemas.id_or_none(marked.operation_id))
+
+    async def MarkAllSeen(self, request: pb.MarkAllSeenRequest, context: Context) -> pb.MarkAllSeenResponse:
+        marked = await self.core.inbox.mark_all_seen(
+            await self.principal_of(context),
+            request.user_id,
+            up_to=commands.given(request, "up_to"),
+            category=commands.given(request, "category"),
+        )
+        return pb.MarkAllSeenResponse(count=marked.count, operation_id=schemas.id_or_none(marked.operation_id))
+
+    async def UndoMarkAll(self, request: pb.UndoMarkAllRequest, context: Context) -> pb.UndoMarkAllResponse:
+        count = await self.core.inbox.undo_mark_all(
+            await self.principal_of(context), request.user_id, request.operation_id
+        )
+        return pb.UndoMarkAllResponse(count=count)
 
     async def WatchInbox(
         self, request: pb.WatchInboxRequest, context: Context

@@ -83,6 +83,26 @@ class NotificationRpcs(NotificationServicer):
         changed = await self.core.notifications.mark_unread(await self.principal_of(context), request.notification_id)
         return pb.MarkUnreadResponse(notification=schemas.notification(changed))
 
+    async def MarkSeen(self, request: pb.MarkSeenRequest, context: Context) -> pb.MarkSeenResponse:
+        changed = await self.core.notifications.mark_seen(await self.principal_of(context), request.notification_id)
+        return pb.MarkSeenResponse(notification=schemas.notification(changed))
+
+    async def MarkUnseen(self, request: pb.MarkUnseenRequest, context: Context) -> pb.MarkUnseenResponse:
+        changed = await self.core.notifications.mark_unseen(await self.principal_of(context), request.notification_id)
+        return pb.MarkUnseenResponse(notification=schemas.notification(changed))
+
+    async def ArchiveNotification(
+        self, request: pb.ArchiveNotificationRequest, context: Context
+    ) -> pb.ArchiveNotificationResponse:
+        changed = await self.core.notifications.archive(await self.principal_of(context), request.notification_id)
+        return pb.ArchiveNotificationResponse(notification=schemas.notification(changed))
+
+    async def UnarchiveNotification(
+        self, request: pb.UnarchiveNotificationRequest, context: Context
+    ) -> pb.UnarchiveNotificationResponse:
+        changed = await self.core.notifications.unarchive(await self.principal_of(context), request.notification_id)
+        return pb.UnarchiveNotificationResponse(notification=schemas.notification(changed))
+
     async def DeleteNotification(
         self, request: pb.DeleteNotificationRequest, context: Context
     ) -> pb.DeleteNotificationResponse:

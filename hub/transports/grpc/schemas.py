@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from hub.domain.audit import AuditEntry
 from hub.domain.errors import HubError
-from hub.domain.events import Event, EventKind, InboxPosition
+from hub.domain.events import CategoryCounts, Event, EventKind, InboxCounts, InboxPosition
 from hub.domain.health import ChannelHealth, ComponentHealth, Health, HealthReport, ProcessHealth
 from hub.domain.keys import ApiKey
 from hub.domain.notifications import Attempt, Fault, Notification, OutcomeKind, Priority, User
@@ -88,6 +89,8 @@ def notification(entity: Notification) -> entities_pb2.Notification:
         sent_at=timestamp(entity.sent_at),
         delivered_at=timestamp(entity.delivered_at),
         read_at=timestamp(entity.read_at),
+        seen_at=timestamp(entity.seen_at),
+        archived_at=timestamp(entity.archived_at),
         version=entity.version,
     )
 
@@ -109,11 +112,34 @@ def event(happened: Event) -> events_pb2.Event:
     return events_pb2.Event(
         kind=EVENT_KINDS[happened.kind],
         notification=None if happened.notification is None else notification(happened.notification),
-        unread_count=happened.unread.count,
-        unread_count_capped=happened.unread.capped,
+        unread_count=happened.counts.unread.count,
+        unread_count_capped=happened.counts.unread.capped,
+        unseen_count=happened.counts.unseen.count,
+        unseen_count_capped=happened.counts.unseen.capped,
         cursor=happened.cursor,
         up_to=position(happened.up_to),
+        category=happened.category,
     )
+
+
+def id_or_none(identifier: UUID | None) -> str | None:
+    """An id as text; None leaves the field absent."""
+    return None if identifier is None else str(identifier)
+
+
+def inbox_counts(counts: InboxCounts, categories: Iterable[CategoryCounts]) -> entities_pb2.InboxCounts:
+    """What is unread and unseen in an inbox."""
+    by_category = [entities_pb2.CategoryCounts(category=one.category, **_numbers(one.counts)) for one in categories]
+    return entities_pb2.InboxCounts(categories=by_category, **_numbers(counts))
+
+
+def _numbers(counts: InboxCounts) -> dict[str, Any]:
+    return {
+        "unread": counts.unread.count,
+        "unread_capped": counts.unread.capped,
+        "unseen": counts.unseen.count,
+        "unseen_capped": counts.unseen.capped,
+    }
 
 
 def clean(text: str) -> str:

@@ -81,6 +81,8 @@ class Notification(Answer):
     sent_at: TimeOrNull = Field(description="When the provider took it over.")
     delivered_at: TimeOrNull = Field(description="When it reached the inbox or its arrival was confirmed.")
     read_at: TimeOrNull = Field(description="When it was marked read.")
+    seen_at: TimeOrNull = Field(description="When it was first seen; what was read was seen.")
+    archived_at: TimeOrNull = Field(description="When it was archived: it is not in the inbox then.")
     version: int = Field(description="Grows by one with every visible change; apply an event only if it is newer.")
 
 
@@ -96,6 +98,35 @@ class UnreadCount(Answer):
 
     unread_count: int = Field(description="Exact up to 1,000.", examples=[3])
     unread_count_capped: bool = Field(description="Whether there are more than 1,000.")
+
+
+class CategoryCounts(Answer):
+    """How many items of one category of an inbox are unread and unseen."""
+
+    category: str = Field(description="As asked for.", examples=["welcome"])
+    unread: int = Field(description="Exact up to 1,000.", examples=[2])
+    unread_capped: bool = Field(description="Whether there are more than 1,000.")
+    unseen: int = Field(description="Exact up to 1,000; what is unseen is unread too.", examples=[1])
+    unseen_capped: bool = Field(description="Whether there are more than 1,000.")
+
+
+class InboxCounts(Answer):
+    """How many items of an inbox are unread and unseen; archived ones count as neither."""
+
+    unread: int = Field(description="Exact up to 1,000.", examples=[3])
+    unread_capped: bool = Field(description="Whether there are more than 1,000.")
+    unseen: int = Field(description="Exact up to 1,000; what is unseen is unread too.", examples=[1])
+    unseen_capped: bool = Field(description="Whether there are more than 1,000.")
+    categories: list[CategoryCounts] = Field(description="Those asked for, in that order.")
+
+
+class MarkedAll(Answer):
+    """What marking a whole inbox did."""
+
+    count: int = Field(description="How many items changed.", examples=[3])
+    operation_id: Id | None = Field(
+        description="Undoes it within ten minutes; null where nothing changed.",
+    )
 
 
 class Count(Answer):
@@ -138,13 +169,20 @@ class Event(Answer):
     """The `data` of one event of a stream; the same `id` and `version` may come again."""
 
     kind: EventKind = Field(
-        description="`changed`, `removed`, `all_read`, `resync` or `heartbeat`; also the SSE `event`."
+        description="`changed`, `removed`, `all_read`, `all_seen`, `resync` or `heartbeat`; also the SSE `event`."
     )
     notification: Notification | None = Field(description="The latest version, for `changed` and `removed`.")
     unread_count: int = Field(description="Unread items of the user's inbox, exact up to 1,000.")
     unread_count_capped: bool = Field(description="Whether there are more than 1,000.")
+    unseen_count: int = Field(description="Unseen items of the user's inbox, exact up to 1,000.")
+    unseen_count_capped: bool = Field(description="Whether there are more than 1,000.")
     cursor: Cursor = Field(description="Resumes after this event; also the SSE `id`.")
-    up_to: Place | None = Field(description="For `all_read`: everything up to here, inclusive, was marked read.")
+    up_to: Place | None = Field(
+        description="For `all_read` and `all_seen`: everything up to here, inclusive, was marked."
+    )
+    category: str | None = Field(
+        description="For `all_read` and `all_seen`: only items of this category were marked; null: of any."
+    )
 
 
 class Probe(Answer):
@@ -198,6 +236,8 @@ def notification_body(notification: notifications.Notification) -> dict[str, Any
         "sent_at": time_or_null(notification.sent_at),
         "delivered_at": time_or_null(notification.delivered_at),
         "read_at": time_or_null(notification.read_at),
+        "seen_at": time_or_null(notification.seen_at),
+        "archived_at": time_or_null(notification.archived_at),
         "version": notification.version,
     }
 
@@ -240,9 +280,30 @@ def deleted_user_body(deleted: users.DeletedUser) -> dict[str, Any]:
     return asdict(deleted)
 
 
-def unread_body(unread: events.UnreadCount) -> dict[str, Any]:
+def unread_body(unread: events.CappedCount) -> dict[str, Any]:
     """An unread count as callers see it."""
     return {"unread_count": unread.count, "unread_count_capped": unread.capped}
+
+
+def counts_body(counts: events.InboxCounts, categories: Sequence[events.CategoryCounts]) -> dict[str, Any]:
+    """The counts of an inbox as callers see them."""
+    by_category = [{"category": one.category, **_pair_body(one.counts)} for one in categories]
+    return {**_pair_body(counts), "categories": by_category}
+
+
+def _pair_body(counts: events.InboxCounts) -> dict[str, Any]:
+    return {
+        "unread": counts.unread.count,
+        "unread_capped": counts.unread.capped,
+        "unseen": counts.unseen.count,
+        "unseen_capped": counts.unseen.capped,
+    }
+
+
+def marked_all_body(marked: events.MarkedAll) -> dict[str, Any]:
+    """What marking a whole inbox did, as callers see it."""
+    operation = marked.operation_id
+    return {"count": marked.count, "operation_id": None if operation is None else str(operation)}
 
 
 def event_body(event: events.Event) -> dict[str, Any]:
@@ -251,9 +312,12 @@ def event_body(event: events.Event) -> dict[str, Any]:
     return {
         "kind": event.kind,
         "notification": None if event.notification is None else notification_body(event.notification),
-        **unread_body(event.unread),
+        **unread_body(event.counts.unread),
+        "unseen_count": event.counts.unseen.count,
+        "unseen_count_capped": event.counts.unseen.capped,
         "cursor": event.cursor,
         "up_to": None if place is None else {"delivered_at": format_time(place.delivered_at), "id": str(place.id)},
+        "category": event.category,
     }
 
 

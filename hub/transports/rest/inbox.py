@@ -7,11 +7,22 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from hub.core.app import Core
-from hub.transports.rest.answers import Count, NotificationPage, UnreadCount, answer, page_answer, unread_body
+from hub.transports.rest.answers import (
+    Count,
+    InboxCounts,
+    MarkedAll,
+    NotificationPage,
+    UnreadCount,
+    answer,
+    counts_body,
+    marked_all_body,
+    page_answer,
+    unread_body,
+)
 from hub.transports.rest.auth import Caller
 from hub.transports.rest.notifications import PAGE_RESPONSE
 from hub.transports.rest.openapi import BODY_PROBLEMS, PREFIX, operation
-from hub.transports.rest.schemas import AfterEvent, LastEventId, ListQuery, MarkAllRead, UserId
+from hub.transports.rest.schemas import AfterEvent, CountsQuery, LastEventId, ListQuery, MarkAll, UndoMarkAll, UserId
 from hub.transports.rest.streams import STREAM_RESPONSE, EventStream, Streams
 
 _TAG = "inbox"
@@ -43,18 +54,26 @@ class InboxRoutes:
             **operation("getUnreadCount", "Count a user's unread items", _TAG, "The count.", problems=(404,)),
         )
         router.add_api_route(
-            f"{inbox}/read",
-            self.mark_all_read,
-            methods=["POST"],
-            response_model=Count,
-            **operation(
-                "markAllRead",
-                "Mark a user's items read",
-                _TAG,
-                "How many items changed.",
-                problems=(404, *BODY_PROBLEMS),
-            ),
+            f"{inbox}/counts",
+            self.counts,
+            methods=["GET"],
+            response_model=InboxCounts,
+            **operation("getInboxCounts", "Count a user's unread and unseen items", _TAG, "Counts.", problems=(404,)),
         )
+        for path, handler, identifier, model in (
+            ("read", self.mark_all_read, "markAllRead", MarkedAll),
+            ("seen", self.mark_all_seen, "markAllSeen", MarkedAll),
+            ("undo", self.undo_mark_all, "undoMarkAll", Count),
+        ):
+            summary = "Undo marking a user's items" if path == "undo" else f"Mark a user's items {path}"
+            problems = (404, *BODY_PROBLEMS)
+            router.add_api_route(
+                f"{inbox}/{path}",
+                handler,
+                methods=["POST"],
+                response_model=model,
+                **operation(identifier, summary, _TAG, "How many items changed.", problems=problems),
+            )
         router.add_api_route(
             f"{inbox}/stream",
             self.watch,
@@ -68,18 +87,35 @@ class InboxRoutes:
     async def list_inbox(
         self, request: Request, user_id: UserId, query: Annotated[ListQuery, Query()], principal: Caller
     ) -> Response:
-        """Delivered, unexpired in-app notifications, newest first by (`delivered_at`, `id`)."""
+        """Delivered, unexpired in-app notifications, newest first by (`delivered_at`, `id`); archived ones on request."""
         return page_answer(request, await self._core.list(principal, user_id, query.filters(), query.page()))
 
     async def unread_count(self, user_id: UserId, principal: Caller) -> Response:
         """Exact up to 1,000; beyond that 1,000, and `unread_count_capped`."""
         return answer(unread_body(await self._core.unread_count(principal, user_id)))
 
-    async def mark_all_read(self, user_id: UserId, principal: Caller, body: MarkAllRead | None = None) -> Response:
-        """Everything unread up to a cursor (default: now), of one category if given."""
-        wish = body or MarkAllRead()
-        count = await self._core.mark_all_read(principal, user_id, up_to=wish.up_to, category=wish.category)
-        return answer({"count": count})
+    async def counts(self, user_id: UserId, query: Annotated[CountsQuery, Query()], principal: Caller) -> Response:
+        """Unread and unseen items, of all and of each of at most 20 `categories`; what is archived counts as neither."""
+        return answer(counts_body(*await self._core.counts(principal, user_id, query.categories)))
+
+    async def mark_all_read(self, user_id: UserId, principal: Caller, body: MarkAll | None = None) -> Response:
+        """Everything unread up to a cursor (default: now), of one category if given. What is read was seen."""
+        wish = body or MarkAll()
+        marked = await self._core.mark_all_read(principal, user_id, up_to=wish.up_to, category=wish.category)
+        return answer(marked_all_body(marked))
+
+    async def mark_all_seen(self, user_id: UserId, principal: Caller, body: MarkAll | None = None) -> Response:
+        """Everything unseen up to a cursor (default: now), of one category if given."""
+        wish = body or MarkAll()
+        marked = await self._core.mark_all_seen(principal, user_id, up_to=wish.up_to, category=wish.category)
+        return answer(marked_all_body(marked))
+
+    async def undo_mark_all(self, user_id: UserId, principal: Caller, body: UndoMarkAll) -> Response:
+        """Takes marking all back, within ten minutes, from those items that nobody has changed since.
+
+        Streams tell of it by `resync`. A repeat changes nothing.
+        """
+        return answer({"count": await self._core.undo_mark_all(principal, user_id, body.operation_id)})
 
     async def watch(
         self, user_id: UserId, principal: Caller, after: AfterEvent = None, last_event_id: LastEventId = None

@@ -115,20 +115,21 @@ class NotificationRoutes:
                 problems=(404, 409, *BODY_PROBLEMS),
             ),
         )
-        router.add_api_route(
-            f"{one}/read",
-            self.mark_read,
-            methods=["PUT"],
-            response_model=answers.Notification,
-            **operation("markRead", "Mark a notification read", _TAG, "The notification.", problems=(404, 409)),
-        )
-        router.add_api_route(
-            f"{one}/read",
-            self.mark_unread,
-            methods=["DELETE"],
-            response_model=answers.Notification,
-            **operation("markUnread", "Mark a notification unread", _TAG, "The notification.", problems=(404, 409)),
-        )
+        for path, method, handler, identifier, summary in (
+            ("read", "PUT", self.mark_read, "markRead", "Mark a notification read"),
+            ("read", "DELETE", self.mark_unread, "markUnread", "Mark a notification unread"),
+            ("seen", "PUT", self.mark_seen, "markSeen", "Mark a notification seen"),
+            ("seen", "DELETE", self.mark_unseen, "markUnseen", "Mark a notification unseen"),
+            ("archived", "PUT", self.archive, "archiveNotification", "Archive a notification"),
+            ("archived", "DELETE", self.unarchive, "unarchiveNotification", "Take a notification out of the archive"),
+        ):
+            router.add_api_route(
+                f"{one}/{path}",
+                handler,
+                methods=[method],
+                response_model=answers.Notification,
+                **operation(identifier, summary, _TAG, "The notification.", problems=(404, 409)),
+            )
         router.add_api_route(
             f"{one}/stream",
             self.watch,
@@ -195,12 +196,28 @@ class NotificationRoutes:
         return answer(notification_body(await self._core.update_status(principal, notification_id, body.status)))
 
     async def mark_read(self, notification_id: NotificationId, principal: Caller) -> Response:
-        """Sets `read_at` on a notification that was sent or delivered; the first time counts."""
+        """Sets `read_at` on a notification that was sent or delivered; the first time counts. What is read was seen."""
         return answer(notification_body(await self._core.mark_read(principal, notification_id)))
 
     async def mark_unread(self, notification_id: NotificationId, principal: Caller) -> Response:
         """Takes `read_at` away and uncovers the status beneath."""
         return answer(notification_body(await self._core.mark_unread(principal, notification_id)))
+
+    async def mark_seen(self, notification_id: NotificationId, principal: Caller) -> Response:
+        """Sets `seen_at` on a notification that was sent or delivered; the first time counts."""
+        return answer(notification_body(await self._core.mark_seen(principal, notification_id)))
+
+    async def mark_unseen(self, notification_id: NotificationId, principal: Caller) -> Response:
+        """Takes `seen_at` away, and `read_at` with it: what nobody has seen nobody has read."""
+        return answer(notification_body(await self._core.mark_unseen(principal, notification_id)))
+
+    async def archive(self, notification_id: NotificationId, principal: Caller) -> Response:
+        """Sets `archived_at` on a notification that was sent or delivered: it leaves the inbox, and keeps its marks."""
+        return answer(notification_body(await self._core.archive(principal, notification_id)))
+
+    async def unarchive(self, notification_id: NotificationId, principal: Caller) -> Response:
+        """Takes `archived_at` away: an inbox item that has not expired is back in its place."""
+        return answer(notification_body(await self._core.unarchive(principal, notification_id)))
 
     async def delete(self, notification_id: NotificationId, principal: Caller) -> Response:
         """Whatever its status; what waits is never sent. A second time there is nothing to delete."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, get_origin
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -45,7 +45,7 @@ class OperationRoute(APIRoute):
         operate = super().get_route_handler()
         offered = self._media_type()
         admit = self._admission()
-        known = self._query_names()
+        known, lists = self._query_names()
         headers = [field.alias for field in self.dependant.header_params]
         body_field = self.body_field
         needs_body = body_field is not None and body_field.field_info.is_required()
@@ -58,7 +58,7 @@ class OperationRoute(APIRoute):
                         await self.rates.operation(principal)
                 if offered is not None:
                     check_accept(request, offered)
-                check_query(request, known)
+                check_query(request, known, lists)
                 check_headers(request, headers)
                 check_length(request, self.max_body_bytes)
                 if body_field is not None:
@@ -78,15 +78,16 @@ class OperationRoute(APIRoute):
         declared = self.response_class.media_type if isinstance(self.response_class, type) else None
         return declared or JSON
 
-    def _query_names(self) -> frozenset[str]:
-        names: set[str] = set()
+    def _query_names(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Of all parameters, and of those that may be given more than once."""
+        kinds: dict[str, object] = {}
         for field in self.dependant.query_params:
             annotation = field.field_info.annotation
             if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-                names |= {known.alias or name for name, known in annotation.model_fields.items()}
+                kinds |= {known.alias or name: known.annotation for name, known in annotation.model_fields.items()}
             else:
-                names.add(field.alias)
-        return frozenset(names)
+                kinds[field.alias] = annotation
+        return frozenset(kinds), frozenset(name for name, kind in kinds.items() if get_origin(kind) is list)
 
 
 def route_class(settings: Settings, known: Credentials, limits: Rates) -> type[OperationRoute]:
@@ -125,13 +126,13 @@ def accepts(accept: str, offered: str) -> bool:
     return next((qualities[media_range] for media_range in ranges if media_range in qualities), 0.0) > 0
 
 
-def check_query(request: Request, known: frozenset[str]) -> None:
+def check_query(request: Request, known: frozenset[str], lists: frozenset[str] = frozenset()) -> None:
     """Refuses query parameters that are unknown or given twice: either is a mistake that would pass unseen."""
     if not request.scope["query_string"]:
         return
     names = [name for name, _ in request.query_params.multi_items()]
     violations = {name: "is not a known query parameter" for name in names if name not in known}
-    violations |= {name: "must be given once" for name in known if names.count(name) > 1}
+    violations |= {name: "must be given once" for name in known - lists if names.count(name) > 1}
     if violations:
         found = list(violations.items())[:MOST_VIOLATIONS]
         raise invalid(*(Violation(name[:LONGEST_NAME], message) for name, message in found))

@@ -9,6 +9,7 @@ from fastapi import Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from hub.core.dead_letters import Selection
+from hub.core.inbox import MOST_CATEGORIES
 from hub.domain import notifications, paging, users
 from hub.domain.checks import MESSAGE_LENGTH, REASON_LENGTH, TITLE_LENGTH
 from hub.domain.notifications import Priority
@@ -155,13 +156,21 @@ class StatusChange(Input):
     )
 
 
-class MarkAllRead(Input):
-    """What to mark read: everything up to now unless narrowed."""
+class MarkAll(Input):
+    """What to mark: everything up to now unless narrowed."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"category": "welcome"}]})
 
     up_to: str | None = Field(None, description="A cursor of this inbox or of one of its events, inclusive.")
     category: str | None = Field(None, description="Only items of this category.")
+
+
+class UndoMarkAll(Input):
+    """What to undo."""
+
+    operation_id: str = Field(
+        description="As marking answered, within the last ten minutes.", json_schema_extra={"format": "uuid"}
+    )
 
 
 class UserRecord(Input):
@@ -198,6 +207,7 @@ class ListFilter(Input):
     type: str | None = Field(None, description="The channel.")
     category: str | None = Field(None, description="`metadata.category`.")
     unread: bool | None = Field(None, description="Whether it has not been read.")
+    archived: bool | None = Field(None, description="Whether it has been archived.")
     user_id: str | None = Field(None, description="The person notified.")
     created_after: Time = Field(None, description="Exclusive.")
     created_before: Time = Field(None, description="Exclusive.")
@@ -240,6 +250,9 @@ class ListQuery(BaseModel):
     type: QueryText = Field(None, description="The channel.")
     category: QueryText = Field(None, description="`metadata.category`.")
     unread: QueryFlag = Field(None, description="Whether it has not been read.")
+    archived: QueryFlag = Field(
+        None, description="Whether it has been archived; without it, an inbox leaves out what is, other lists nothing."
+    )
     created_after: QueryTime = Field(None, description="Exclusive.")
     created_before: QueryTime = Field(None, description="Exclusive.")
     reason: QueryReason = Field(None, description="The code of `status_reason`, exactly, such as `RETRIES_EXHAUSTED`.")
@@ -258,6 +271,16 @@ class TenantListQuery(ListQuery):
     """The query parameters of the tenant's lists."""
 
     user_id: QueryText = Field(None, description="The person notified.")
+
+
+class CountsQuery(BaseModel):
+    """The query parameters of an inbox's counts."""
+
+    categories: list[str] = Field(
+        default_factory=list,
+        description="Categories to be counted by themselves, as often as there are some.",
+        json_schema_extra={"maxItems": MOST_CATEGORIES},
+    )
 
 
 class StatisticsQuery(BaseModel):

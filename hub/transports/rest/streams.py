@@ -31,7 +31,8 @@ STREAM_RESPONSE: dict[str, Any] = {
             "schema": {"description": "Server-sent events; the `data` of each is an `Event`, its `id` the cursor."},
             "x-event-data": {"$ref": "#/components/schemas/Event"},
             "example": 'retry: 2000\n\nid: AaZm\nevent: heartbeat\ndata: {"kind":"heartbeat","notification":null,'
-            '"unread_count":3,"unread_count_capped":false,"cursor":"AaZm","up_to":null}\n\n',
+            '"unread_count":3,"unread_count_capped":false,"unseen_count":1,"unseen_count_capped":false,"cursor":"AaZm",'
+            '"up_to":null,"category":null}\n\n',
         }
     },
 }
