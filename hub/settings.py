@@ -146,7 +146,7 @@ class GraphQLSettings(_Slice):
     """Aliases in a document."""
     max_directives: int = Field(default=30, ge=0)
     """Directives in a document."""
-    max_cost: int = Field(default=10_000, gt=0)
+    max_cost: int = Field(default=20_000, gt=0)
     """What a document may cost: a point for each object it may return, page sizes multiplied."""
 
 

@@ -284,7 +284,7 @@ def test_the_documents_that_clients_run_are_within_the_limits(path: Path) -> Non
     Limits().check(measure(path.read_text()), LARGEST, None)
 
 
-def test_the_introspection_of_graphiql_is_within_the_limits_and_twice_of_it_is_not() -> None:
+def test_the_introspection_of_graphiql_is_within_the_limits_and_thrice_of_it_is_not() -> None:
     query = get_introspection_query(
         specified_by_url=True,
         directive_is_repeatable=True,
@@ -293,9 +293,8 @@ def test_the_introspection_of_graphiql_is_within_the_limits_and_twice_of_it_is_n
     )
     Limits().check(measure(query), None, None)
     with pytest.raises(HubError, match="cost"):
-        Limits().check(
-            measure(query.replace("__schema", "a: __schema { types { ...FullType } } __schema", 1)), None, None
-        )
+        thrice = "a: __schema { types { ...FullType } } b: __schema { types { ...FullType } } __schema"
+        Limits().check(measure(query.replace("__schema", thrice, 1)), None, None)
 
 
 @pytest.mark.parametrize(

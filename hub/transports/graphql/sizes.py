@@ -38,7 +38,7 @@ SIZES: Mapping[tuple[str, str], int] = {
     ("OperationError", "violations"): 3,
     ("Statistics", "rows"): 1000,
     ("Query", "keys"): 100,
-    # Introspection: what the schema has, roughly. Asked for as a whole it fits once, not twice.
+    # Introspection: what the schema has, roughly.
     ("__Schema", "types"): 50,
     ("__Type", "fields"): 4,
     ("__Type", "inputFields"): 2,
