@@ -11,7 +11,7 @@ from pydantic import Field, FilePath, SecretStr, field_validator, model_validato
 from hub.channels.mail import canonical_address, one_line
 from hub.channels.settings import LOOPBACK, ChannelSettings
 from hub.channels.standard_webhooks import key_of
-from hub.settings import Seconds
+from hub.settings.values import Seconds
 
 
 class Security(StrEnum):

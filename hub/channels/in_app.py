@@ -9,7 +9,7 @@ from hub.channels.settings import ChannelSettings
 from hub.domain.channels import Message
 from hub.domain.errors import Violation
 from hub.domain.notifications import NewNotification, Outcome, OutcomeKind
-from hub.settings import Seconds
+from hub.settings.values import Seconds
 
 PROVIDER = "inbox"
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.domain.retry import OnAmbiguous, RetryPolicy
-from hub.settings import Seconds
+from hub.settings.values import Seconds
 
 EARLIER = 0.9
 """A channel gives up at this share of its send timeout: it knows how far it got, the worker's cancel does not."""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 
 from hub.channels.settings import LOOPBACK, ChannelSettings
-from hub.settings import Seconds
+from hub.settings.values import Seconds
 
 
 class SmsSettings(ChannelSettings):

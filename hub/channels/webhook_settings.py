@@ -13,7 +13,7 @@ from pydantic import Field, FilePath, SecretStr, field_validator
 from hub.channels.settings import ChannelSettings
 from hub.channels.standard_webhooks import key_of
 from hub.channels.webhook_guard import parse_url
-from hub.settings import Seconds
+from hub.settings.values import Seconds
 
 ANY_TENANT = "*"
 _EXAMPLE = '{"default": ["whsec_…"]}'
