@@ -12,15 +12,14 @@ import uvloop
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from hub import log
+from hub.admin import key_commands
 from hub.admin.doctor import Options, examine
-from hub.admin.keys import new_key
 from hub.admin.migrate import migrate
 from hub.admin.report import Report
 from hub.broker.connection import check_url as check_amqp_url
 from hub.channels.registry import build_channels, describe
 from hub.dev.capture import Capture
 from hub.domain.errors import HubError, Reason
-from hub.domain.principals import Scope
 from hub.processes import Ports, StartError, run
 from hub.settings import Role, Settings, env_name, own_address, secrets_dir
 from hub.store.client import check_url as check_mongo_url
@@ -218,17 +217,6 @@ def _doctor(options: argparse.Namespace) -> int:
     return EXIT_FINDINGS if report.unsettled else 0
 
 
-def _new_key(options: argparse.Namespace) -> int:
-    try:
-        scopes = [Scope(scope) for scope in options.scopes.split(",")]
-    except ValueError as error:
-        msg = f"--scopes: {error}; there are {', '.join(Scope)}"
-        raise ConfigError(msg) from None
-    key, entry = new_key(options.tenant, scopes, options.environment)
-    sys.stdout.write(f"The key, shown this once:\n{key}\n\nIts entry for the list in the keys file:\n{entry}\n")
-    return 0
-
-
 def _export_schema(options: argparse.Namespace) -> int:
     sys.stdout.write(sdl() if options.contract == "graphql" else openapi_json())
     return 0
@@ -262,12 +250,7 @@ def _parser() -> argparse.ArgumentParser:
         "--examples", type=int, default=5, choices=range(101), metavar="N", help="ids to show of each kind (default: 5)"
     )
     doctor.set_defaults(command=_doctor)
-    keys = commands.add_parser("keys", help="make keys for callers").add_subparsers(required=True, metavar="COMMAND")
-    new = keys.add_parser("new", help="a new key, shown once, and its entry for HUB_AUTH__KEYS_FILE")
-    new.add_argument("--tenant", default="default", help="whose data it opens (default: default)")
-    new.add_argument("--scopes", default=",".join(Scope), help="what it may do, joined by commas (default: everything)")
-    new.add_argument("--environment", default="live", help="a word in the key that tells where it belongs")
-    new.set_defaults(command=_new_key)
+    key_commands.add_to(commands, load_settings)
     export = commands.add_parser("export-schema", help="print a contract: the GraphQL SDL or the OpenAPI document")
     export.add_argument("contract", choices=["graphql", "openapi"])
     export.set_defaults(command=_export_schema)

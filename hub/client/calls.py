@@ -37,8 +37,13 @@ class Caller:
         method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
         request: Request,
         within: timedelta | None,
+        *,
+        repeatable: bool = True,
     ) -> Response:
-        """The answer. What passes by itself is tried again while there is time; the last error is raised."""
+        """The answer. What passes by itself is tried again while there is time; the last error is raised.
+
+        What is not repeatable is tried again only where the hub has certainly not done it.
+        """
         loop = asyncio.get_running_loop()
         ends = loop.time() + (self.options.timeout if within is None else within).total_seconds()
         # One id for all tries: they are one call.
@@ -54,6 +59,7 @@ class Caller:
             unknown = unknown or failed.unknown
             failures += 1
             wait = self.options.backoff.wait(failures, failed.retry_after)
-            if not failed.passing or loop.time() + wait >= ends:
+            done_perhaps = failed.unknown and not repeatable
+            if done_perhaps or not failed.passing or loop.time() + wait >= ends:
                 raise failed
             await asyncio.sleep(wait)

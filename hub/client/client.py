@@ -12,8 +12,9 @@ from hub.client.creating import create_many, keyed
 from hub.client.errors import HubClientError
 from hub.client.options import ClientOptions
 from hub.client.watching import watch_inbox, watch_notification
-from hub.rpc.v1 import health_pb2, users_pb2
+from hub.rpc.v1 import access_pb2, health_pb2, users_pb2
 from hub.rpc.v1 import notifications_pb2 as pb
+from hub.rpc.v1.access_pb2_grpc import AccessServiceStub
 from hub.rpc.v1.entities_pb2 import InboxCounts, Notification, NotificationStatus
 from hub.rpc.v1.events_pb2 import Event
 from hub.rpc.v1.health_pb2_grpc import HealthServiceStub
@@ -32,7 +33,8 @@ class HubClient:
 
     Every method but the streams tries again what passes by itself (UNAVAILABLE, DEADLINE_EXCEEDED, and
     RESOURCE_EXHAUSTED where the hub says when) `within` a time for all tries together, and raises HubClientError.
-    Every operation may be repeated; counts are those of the try that was answered.
+    Every operation may be repeated; counts are those of the try that was answered. Only what makes a secret is not tried
+    again where an earlier try may have made one: nobody would know it.
     """
 
     def __init__(self, target: str, options: ClientOptions | None = None) -> None:
@@ -40,6 +42,7 @@ class HubClient:
         self._channel = self._caller.options.open(target)
         self._hub = NotificationServiceStub(self._channel)
         self._users = UserServiceStub(self._channel)
+        self._access = AccessServiceStub(self._channel)
         self._health = HealthServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -230,10 +233,49 @@ class HubClient:
         request = users_pb2.DeleteUserRequest(user_id=user_id)
         return await self._caller.call(self._users.DeleteUser, request, within)
 
+    async def create_key(
+        self, request: access_pb2.CreateKeyRequest, *, within: timedelta | None = None
+    ) -> access_pb2.CreateKeyResponse:
+        """Makes a key; its secret is in this answer and nowhere else."""
+        return await self._caller.call(self._access.CreateKey, request, within, repeatable=False)
+
+    async def keys(self, *, within: timedelta | None = None) -> tuple[access_pb2.ApiKey, ...]:
+        """Every key of the tenant, newest first: 1,000 at most."""
+        return tuple((await self._caller.call(self._access.ListKeys, access_pb2.ListKeysRequest(), within)).keys)
+
+    async def rotate_key(
+        self, key_id: str, overlap: timedelta | None = None, *, within: timedelta | None = None
+    ) -> access_pb2.RotateKeyResponse:
+        """Makes a key like another one, which goes on for `overlap` (whole seconds; one day if left out)."""
+        request = access_pb2.RotateKeyRequest(key_id=key_id, overlap_seconds=_seconds(overlap))
+        return await self._caller.call(self._access.RotateKey, request, within, repeatable=False)
+
+    async def revoke_key(self, key_id: str, *, within: timedelta | None = None) -> access_pb2.ApiKey:
+        """Ends a key; the first time counts."""
+        request = access_pb2.RevokeKeyRequest(key_id=key_id)
+        return (await self._caller.call(self._access.RevokeKey, request, within)).key
+
+    async def issue_user_token(
+        self, user_id: str, lifetime: timedelta | None = None, *, within: timedelta | None = None
+    ) -> access_pb2.IssueUserTokenResponse:
+        """A token that opens this user's inbox for `lifetime` (whole seconds; as the hub is set up if left out)."""
+        request = access_pb2.IssueUserTokenRequest(user_id=user_id, lifetime_seconds=_seconds(lifetime))
+        return await self._caller.call(self._access.IssueUserToken, request, within)
+
+    async def audit(
+        self, request: access_pb2.ListAuditEntriesRequest, *, within: timedelta | None = None
+    ) -> access_pb2.ListAuditEntriesResponse:
+        """One page of the audit trail."""
+        return await self._caller.call(self._access.ListAuditEntries, request, within)
+
     async def health(self, *, within: timedelta | None = None) -> health_pb2.HealthReport:
         """How the hub does; without a key, where it has keys, the overall word alone."""
         request = health_pb2.GetHealthRequest()
         return (await self._caller.call(self._health.GetHealth, request, within)).health
+
+
+def _seconds(span: timedelta | None) -> int | None:
+    return None if span is None else int(span.total_seconds())
 
 
 async def _one_by_one(

@@ -13,7 +13,7 @@ from hub.core.key_ring import KeyRing
 from hub.core.user_tokens import UserTokens
 from hub.domain.errors import HubError, Reason
 from hub.domain.keys import hash_key
-from hub.domain.principals import ANONYMOUS_LOCAL, Principal, Scope
+from hub.domain.principals import ANONYMOUS_LOCAL, Principal, Scope, is_tenant
 from hub.domain.times import now, parse_time
 
 LONGEST_TOKEN = 8192
@@ -101,7 +101,7 @@ def bearer(header: str | None) -> str | None:
 
 def _principal(entry: Mapping[str, object]) -> Principal:
     tenant, scopes, expires_at = entry["tenant"], entry["scopes"], entry.get("expires_at")
-    if not isinstance(tenant, str) or not tenant or "/" in tenant or not isinstance(scopes, list):
+    if not isinstance(tenant, str) or not is_tenant(tenant) or not isinstance(scopes, list):
         raise ValueError
     identifier = entry.get("id") or str(entry["hash"])[:12]
     principal = Principal(tenant, frozenset(Scope(scope) for scope in scopes), None, str(identifier))

@@ -13,7 +13,7 @@ from hub.core import access
 from hub.core.access import Operation
 from hub.domain.checks import check_user_id, is_user_id
 from hub.domain.errors import HubError, Reason, invalid_field
-from hub.domain.principals import Principal, Scope
+from hub.domain.principals import Principal, Scope, is_tenant
 from hub.domain.times import now
 
 LONGEST_LIFETIME = timedelta(hours=24)
@@ -112,7 +112,7 @@ class UserTokens:
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal | None:
         user_id, tenant = claims["sub"], claims.get(self._rules.tenant_claim)
-        if not isinstance(tenant, str) or not tenant or "/" in tenant or "\0" in tenant or not is_user_id(user_id):
+        if not isinstance(tenant, str) or not is_tenant(tenant) or not is_user_id(user_id):
             return None
         if claims["exp"] - claims["iat"] > LONGEST_LIFETIME.total_seconds():
             return None

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from hub.domain.text import text_fault
+
 
 class Scope(StrEnum):
     """What a credential may be allowed to do."""
@@ -17,6 +19,11 @@ class Scope(StrEnum):
     DEAD_LETTERS = "dead-letters"
     USERS = "users"
     ADMIN = "admin"
+
+
+def is_tenant(text: str) -> bool:
+    """Whether a text can be a tenant's name: whatever is made of it keeps tenants apart by `/` and NUL."""
+    return text != "" and "/" not in text and text_fault(text) is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,17 +26,19 @@ from hub.core.credentials import Door, KeyFile, OpenDoor
 from hub.core.notifications import Created
 from hub.core.rates import Rates
 from hub.core.standings import Standings
+from hub.core.user_tokens import IssuedToken
+from hub.domain.audit import Action, AuditEntry, AuditPage
 from hub.domain.errors import HubError, Reason, invalid_field
 from hub.domain.events import CappedCount, CategoryCounts, Event, EventKind, MarkedAll
 from hub.domain.health import Health, HealthReport
-from hub.domain.keys import hash_key
+from hub.domain.keys import ApiKey, IssuedKey, NewKey, hash_key
 from hub.domain.notifications import NewNotification, Notification, Priority, User
 from hub.domain.paging import Filter, Page, PageRequest
 from hub.domain.principals import Principal, Scope
 from hub.domain.statistics import Bucket, Statistics, StatisticsQuery
 from hub.domain.status import Status
 from hub.domain.users import DeletedUser, UserRecord
-from hub.rpc.v1 import entities_pb2, events_pb2, health_pb2, users_pb2
+from hub.rpc.v1 import access_pb2, entities_pb2, events_pb2, health_pb2, users_pb2
 from hub.rpc.v1 import notifications_pb2 as pb
 from hub.rpc.v1.health_pb2_grpc import HealthServiceServicer, add_HealthServiceServicer_to_server
 from hub.settings import GrpcSettings
@@ -77,6 +79,9 @@ BARE = Notification(
     version=1,
     correlation_id="c",
 )
+
+KEY = ApiKey("0123456789ab", "default", "shop", frozenset({Scope.INBOX}), "live", AT, "cli")
+DEED = AuditEntry(ID, "default", AT, "cli", Action.KEY_CREATED, KEY.id, "c", {"count": 2})
 
 
 class FakeCore:
@@ -160,6 +165,10 @@ class FakeCore:
         async with self.news:
             self.news.notify_all()
 
+    def issue(self, *asked: Any) -> IssuedToken:
+        self.calls.append(("issue", *asked))
+        return IssuedToken("token", AT)
+
     async def ready(self) -> bool:
         return True
 
@@ -197,6 +206,14 @@ class FakeCore:
                 delete=noting("delete_user", DeletedUser(4, 3, 2, 1)),
             ),
             statistics=SimpleNamespace(get=noting("statistics", statistics)),
+            keys=SimpleNamespace(
+                create=noting("create_key", IssuedKey(KEY, "secret")),
+                list=noting("keys", [KEY]),
+                rotate=noting("rotate_key", IssuedKey(KEY, "secret")),
+                revoke=noting("revoke_key", KEY),
+            ),
+            tokens=SimpleNamespace(issue=lambda _principal, *asked: self.issue(*asked)),
+            audit=SimpleNamespace(list=noting("audit", AuditPage((DEED,), ("next",), has_next=True))),
             health=SimpleNamespace(report=noting("health", HealthReport(Health.OK, "1.2.3"))),
             credentials=credentials or OpenDoor(),
             standings=Standings(),
@@ -334,12 +351,45 @@ async def test_every_operation_has_a_method(client: HubClient, fake: FakeCore) -
     assert dict((await client.get_user("ann")).contact_points) == {"email": "a@b.c"}
     assert (await client.update_user(users_pb2.UpdateUserRequest(user_id="ann", locale="en"))).user_id == "ann"
     assert (await client.delete_user("ann")).keys == 2
+    made = await client.create_key(access_pb2.CreateKeyRequest(name="shop", scopes=["inbox"]))
+    assert (made.key.id, list(made.key.scopes), made.secret) == (KEY.id, ["inbox"], "secret")
+    assert [key.name for key in await client.keys()] == ["shop"]
+    assert (await client.rotate_key(KEY.id, timedelta(hours=1))).secret == "secret"
+    assert (await client.revoke_key(KEY.id)).created_by == "cli"
+    assert (await client.issue_user_token("ann")).token == "token"
+    trail = await client.audit(access_pb2.ListAuditEntriesRequest(page_size=7))
+    assert (trail.entries[0].action, dict(trail.entries[0].result), trail.next_page_token) == (
+        "key.created",
+        {"count": 2.0},
+        "next",
+    )
     assert (await client.health()).status == health_pb2.HEALTH_STATUS_OK
     await client.delete(str(ID))
     assert fake.calls[0] == ("create", "t", "k", "default")
     assert fake.calls[-1] == ("delete", str(ID))
     assert ("list", Filter(), PageRequest(7)) in fake.calls
     assert ("update_user", "ann", UserRecord({}, "en")) in fake.calls
+    assert ("create_key", NewKey("shop", frozenset({Scope.INBOX}))) in fake.calls
+    assert ("rotate_key", KEY.id, timedelta(hours=1)) in fake.calls
+    assert ("issue", "ann", None) in fake.calls
+    assert ("audit", 7, None) in fake.calls
+
+
+async def test_what_makes_a_secret_is_not_tried_again_once_one_may_have_been_made(
+    client: HubClient, fake: FakeCore
+) -> None:
+    away = HubError(Reason.STORE_UNREACHABLE, "Away.", retry_after=timedelta(0))
+    for call in (
+        lambda: client.create_key(access_pb2.CreateKeyRequest(scopes=["inbox"])),
+        lambda: client.rotate_key("i"),
+    ):
+        fake.calls.clear()
+        fake.errors = [BUSY, away]
+        error = await failing(call())
+        # What was certainly not accepted was.
+        assert (error.reason, error.unknown, len(fake.calls)) == ("STORE_UNREACHABLE", True, 2)
+    fake.errors = [away]
+    assert (await client.revoke_key("i")).id == KEY.id
 
 
 async def test_tries_of_a_create_share_a_key(client: HubClient, fake: FakeCore) -> None:

@@ -59,6 +59,7 @@ def test_production_has_no_secret_in_its_text(production):
 def test_production_wants_credentials(production):
     for role in ROLES:
         environment = production["services"][role]["environment"]
+        assert environment["HUB_AUTH__REQUIRED"] == "true"
         assert environment["HUB_AUTH__KEYS_FILE"].startswith("/run/secrets/")
         assert "HUB_ALLOW_ANONYMOUS" not in environment
 
