@@ -19,7 +19,8 @@ One table decides, whatever the protocol: [`hub/core/access.py`](../hub/core/acc
 (`.venv/bin/python -m tests.contract.access_document`), and `tests/contract/test_access_matrix.py` asks every operation with
 every kind of credential in every protocol and compares the answer with it.
 
-- **A key** needs the scope of the operation. Without it: PERMISSION_DENIED (403), naming the scope.
+- **A key** needs the scope of the operation. Without it: PERMISSION_DENIED (403), naming the scope. `admin` makes keys, and so can
+  give its tenant any scope; it also sees what the process measures of itself, which names no tenant.
 - **An end user's token** opens one inbox: what the table says for *end users*, of the user in the token and of nobody else. A
   notification exists for them while their inbox shows it. Anything else is PERMISSION_DENIED; whatever is somebody else's is
   NOT_FOUND.

@@ -255,7 +255,8 @@ class Rpc:
             finally:
                 call.cancel()
         assert first is not grpc.aio.EOF
-        return Answer(first.error.code if first.HasField("error") else OK, MessageToDict(first))
+        # Whoever may not create at all is told so of the whole stream, and not of each item.
+        return Answer(f"item {first.error.code}" if first.HasField("error") else OK, MessageToDict(first))
 
 
 def message_of(method: MethodDescriptor, arguments: Body) -> Any:
