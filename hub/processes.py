@@ -188,11 +188,11 @@ async def _serving(hub: Hub, settings: Settings) -> AsyncIterator[Ports]:
     listener = _listen(settings.http.host, settings.http.port, "HUB_HTTP__PORT")
     grpc = await _start_grpc(hub, settings)
     mounted: dict[str, Asgi] = {"/graphql": graphql, **_pages(hub, settings, grpc.port)}
-    site: Asgi = Cors(Site(rest, mounted), settings.http.allowed_origins)
-    if not settings.auth.demanded and is_loopback(settings.http.host):
-        http = settings.http
+    site: Asgi = Site(rest, mounted)
+    http = settings.http
+    if not settings.auth.demanded and is_loopback(http.host):
         site = OwnHost(site, http.allowed_hosts, http.allowed_origins, rest_errors.problem)
-    async with _http_server(site, listener, settings):
+    async with _http_server(Cors(site, http.allowed_origins), listener, settings):
         yield Ports(listener.getsockname()[1], grpc.port)
         rest.state.streams.announce_drain()
         await grpc.announce_drain()

@@ -94,7 +94,7 @@ def command(kind: str, number: int, priority: str) -> dict[str, Any]:
 
 def _http(path: str, body: dict[str, Any]) -> bytes:
     raw = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
     return head.encode() + raw
 
 

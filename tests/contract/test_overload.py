@@ -74,9 +74,7 @@ async def in_flight(client: httpx2.AsyncClient) -> int:
 @asynccontextmanager
 async def crowd(small: RunningHub, client: httpx2.AsyncClient, size: int = LIMIT) -> AsyncIterator[None]:
     """So many callers who have begun a request and do not go on with it."""
-    head = (
-        b"POST /api/v1/notifications HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
-    )
+    head = b"POST /api/v1/notifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
     writers = []
     for _ in range(size):
         _, writer = await asyncio.open_connection("127.0.0.1", small.http_port)

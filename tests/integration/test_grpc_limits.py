@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hub.client import ClientOptions
 from hub.core.app import Core
 from hub.core.credentials import OpenDoor
+from hub.core.rates import Rates
 from hub.core.standings import Standings
 from hub.domain.events import Event, EventKind
 from hub.rpc.v1 import notifications_pb2 as pb
@@ -52,7 +53,9 @@ async def served(inbox: Quiet | None = None, **settings: Any) -> AsyncIterator[G
     async def ready() -> bool:
         return True
 
-    core = SimpleNamespace(credentials=OpenDoor(), standings=Standings(), ready=ready, inbox=inbox or Quiet())
+    core = SimpleNamespace(
+        credentials=OpenDoor(), standings=Standings(), rates=Rates(), ready=ready, inbox=inbox or Quiet()
+    )
     chosen = GrpcSettings(port=0, **settings)
     server = await serve(cast("Core", core), chosen, request_timeout=timedelta(seconds=5))
     try:

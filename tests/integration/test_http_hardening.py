@@ -98,7 +98,7 @@ async def wire(hub: RunningHub) -> AsyncIterator[Wire]:
 
 def request(path: str = "/livez", headers: str = "", method: str = "GET", body: bytes = b"") -> bytes:
     length = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
-    return f"{method} {path} HTTP/1.1\r\nHost: h\r\n{headers}{length}\r\n".encode() + body
+    return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}{length}\r\n".encode() + body
 
 
 def resident(hub: RunningHub) -> int:
@@ -171,10 +171,10 @@ async def test_a_head_just_within_the_limits_is_served(hub: RunningHub):
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: h\r\n folded: x\r\nno colon\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: h\r\nX: a\x00b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n folded: x\r\nno colon\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a\x00b\r\n\r\n",
     ],
     ids=["tls", "no host", "two hosts", "no colon", "two lengths", "negative", "nul"],
 )
@@ -186,7 +186,7 @@ async def test_what_is_no_http_is_answered_400(hub: RunningHub, raw: bytes):
 
 
 async def test_a_spoiled_chunk_ends_its_request_and_nothing_else(hub: RunningHub):
-    head = f"POST {NOTIFICATIONS} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = f"POST {NOTIFICATIONS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     async with wire(hub) as connection:
         connection.writer.write(head.encode() + b"2\r\n{}\r\n")
         # The operation's own answer, at its deadline, falls into the moment in which the refusal still stands.
@@ -276,7 +276,7 @@ async def test_eight_megabytes_of_brackets_hold_nobody_up(hub: RunningHub, path:
 # ------------------------------------------------------------------------------------------------------ what is too slow
 async def test_a_head_that_drips_is_answered_408(hub: RunningHub):
     async with wire(hub) as connection:
-        connection.writer.write(b"GET /livez HTTP/1.1\r\nHost: h\r\n")
+        connection.writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n")
         async with asyncio.TaskGroup() as group:
             dripping = group.create_task(drip(connection, b"X-A: b\r\n"))
             answer = await connection.answer()
@@ -309,7 +309,7 @@ async def test_a_head_may_come_in_pieces(hub: RunningHub):
 @pytest.mark.parametrize("path", [NOTIFICATIONS, "/graphql"])
 async def test_a_body_that_drips_is_answered_at_the_deadline_and_then_left(hub: RunningHub, path: str):
     async with wire(hub) as connection:
-        head = f"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
         connection.writer.write(head.encode())
         async with asyncio.TaskGroup() as group:
             dripping = group.create_task(drip(connection, b" "))

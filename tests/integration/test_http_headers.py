@@ -222,7 +222,7 @@ async def test_a_listed_origin_reads_answers_and_their_headers(client: httpx2.As
 @asynccontextmanager
 async def crowd(hub: RunningHub) -> AsyncIterator[None]:
     """As many as there is room for, who have begun a request and do not go on with it."""
-    head = f"POST {NOTIFICATIONS} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+    head = f"POST {NOTIFICATIONS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
     writers = []
     for _ in range(PLACES):
         _, writer = await asyncio.open_connection("127.0.0.1", hub.http_port)

@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hub.client import ClientOptions, HubClient, HubClientError, Tls
 from hub.core.app import Core
 from hub.core.credentials import OpenDoor
+from hub.core.rates import Rates
 from hub.core.standings import Standings
 from hub.domain.health import Health, HealthReport
 from hub.rpc.v1 import health_pb2 as rpc
@@ -80,7 +81,7 @@ async def served(settings: GrpcSettings) -> AsyncIterator[GrpcServer]:
     async def ready() -> bool:
         return True
 
-    core = SimpleNamespace(credentials=OpenDoor(), standings=Standings(), ready=ready, health=Healthy())
+    core = SimpleNamespace(credentials=OpenDoor(), standings=Standings(), rates=Rates(), ready=ready, health=Healthy())
     server = await serve(cast("Core", core), settings, request_timeout=timedelta(seconds=2))
     try:
         yield server

@@ -46,10 +46,14 @@ def test_every_reason_is_told_with_its_correlation_id(reason: Reason) -> None:
 @pytest.mark.parametrize("reason", Reason)
 def test_what_passes_by_itself_says_when_to_come_back(reason: Reason) -> None:
     retry = detail(to_status(HubError(reason, "Why."), "c"), error_details_pb2.RetryInfo)
-    expected = (
-        DEFAULT_RETRY_AFTER if reason in {Reason.RATE_LIMITED, Reason.STORE_UNREACHABLE, Reason.OVERLOADED} else None
-    )
-    assert (None if retry is None else retry.retry_delay.ToTimedelta()) == expected
+    passing = {
+        Reason.RATE_LIMITED,
+        Reason.STORE_UNREACHABLE,
+        Reason.OVERLOADED,
+        Reason.IDENTITY_PROVIDER_UNREACHABLE,
+    }
+    told = None if retry is None else retry.retry_delay.ToTimedelta()
+    assert told == (DEFAULT_RETRY_AFTER if reason in passing else None)
 
 
 def test_a_wait_of_its_own_goes_before_the_default() -> None:
