@@ -58,6 +58,8 @@ async def test_a_notification_is_created_sent_and_then_the_same_everywhere(
         "sent_at": None,
         "delivered_at": None,
         "read_at": None,
+        "seen_at": None,
+        "archived_at": None,
         "version": 1,
     }
     await status_becomes(drivers.rest, created["id"], "sent")
