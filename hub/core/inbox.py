@@ -83,7 +83,7 @@ class Inbox:
         place = self._checked_place(principal, user_id, up_to, category)
         marked = await self._marks.mark_all_read(principal.tenant, user_id, place, category)
         if marked.count:
-            self._announcer.announce([AllRead(principal.tenant, user_id, place, category)])
+            self._announcer.announce([AllRead(principal.tenant, user_id, place, category, marked.marked_at)])
         return marked
 
     async def mark_all_seen(
@@ -93,7 +93,7 @@ class Inbox:
         place = self._checked_place(principal, user_id, up_to, category)
         marked = await self._marks.mark_all_seen(principal.tenant, user_id, place, category)
         if marked.count:
-            self._announcer.announce([AllSeen(principal.tenant, user_id, place, category)])
+            self._announcer.announce([AllSeen(principal.tenant, user_id, place, category, marked.marked_at)])
         return marked
 
     async def undo_mark_all(self, principal: Principal, user_id: str, operation_id: str) -> int:

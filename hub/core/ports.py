@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -31,6 +32,7 @@ class AllRead:
     user_id: str
     up_to: InboxPosition
     category: str | None
+    marked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class AllSeen:
     user_id: str
     up_to: InboxPosition
     category: str | None
+    marked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

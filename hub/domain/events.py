@@ -65,6 +65,8 @@ class MarkedAll:
 
     count: int
     operation_id: UUID | None
+    marked_at: datetime | None = None
+    """When, by the store's clock: what has changed later than that is none of its business any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +79,4 @@ class Event:
     notification: Notification | None = None
     up_to: InboxPosition | None = None
     category: str | None = None
+    marked_at: datetime | None = None

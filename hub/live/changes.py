@@ -103,6 +103,6 @@ class ChangeHints:
                 self._sink.hints([Change(change.tenant, change.user_id, change.notification_id)])
             case MarkedAll():
                 kind = AllSeen if change.seen else AllRead
-                self._sink.hints([kind(change.tenant, change.user_id, change.up_to, change.category)])
+                self._sink.hints([kind(change.tenant, change.user_id, change.up_to, change.category, change.marked_at)])
             case MarksUndone():
                 self._sink.hints([Undone(change.tenant, change.user_id)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -123,7 +123,9 @@ class Topic:
             event = self.event(EventKind.RESYNC, progress)
         else:
             kind = EventKind.ALL_READ if isinstance(mark, AllRead) else EventKind.ALL_SEEN
-            event = self.event(kind, progress, up_to=mark.up_to, category=mark.category)
+            event = replace(
+                self.event(kind, progress, up_to=mark.up_to), category=mark.category, marked_at=mark.marked_at
+            )
         self._marked.append(_Marked(event.kind, event.up_to, event.category, read_at + CLOCKS_DIFFER))
         self._hand(self._inbox, Told(event, progress))
 
@@ -171,11 +173,10 @@ class Topic:
         progress: Progress,
         notification: Notification | None = None,
         up_to: InboxPosition | None = None,
-        category: str | None = None,
     ) -> Event:
         """An event with the counts as last read."""
         cursor = cursors.encode(self.tenant, self.user_id, progress)
-        return Event(kind, cursor, self.counts, notification, up_to, category)
+        return Event(kind, cursor, self.counts, notification, up_to)
 
     def end(self, notification_id: UUID) -> None:
         """Ends the streams of a notification that left nothing behind, not even a tombstone."""

@@ -48,9 +48,12 @@ def encode(tenant: str, user_id: str, hints: Iterable[Hint]) -> bytes:
                 message["n"].append(hint.notification_id.hex)
             case AllRead():
                 message["a"].append(_mark(hint))
+                if hint.marked_at is not None:
+                    message.setdefault("m", {})[str(len(message["a"]) - 1)] = _moment(hint.marked_at)
             # Older processes pass over what they don't know, and find the changes by looking again.
             case AllSeen():
-                message.setdefault("s", []).append(_mark(hint))
+                moment = None if hint.marked_at is None else _moment(hint.marked_at)
+                message.setdefault("s", []).append([*_mark(hint), moment])
             case Undone():
                 message["x"] = 1
     return json.dumps(message, separators=(",", ":")).encode()
@@ -64,8 +67,15 @@ def decode(body: bytes) -> list[Hint]:
             raise UnreadableError
         tenant, user_id = str(message["t"]), str(message["u"])
         changes = [Change(tenant, user_id, UUID(text)) for text in message["n"]]
-        read = [AllRead(tenant, user_id, _position(*place), category) for *place, category in message["a"]]
-        seen = [AllSeen(tenant, user_id, _position(*place), category) for *place, category in message.get("s", ())]
+        marked = message.get("m", {})
+        read = [
+            AllRead(tenant, user_id, _position(*place), category, _time(marked.get(str(index))))
+            for index, (*place, category) in enumerate(message["a"])
+        ]
+        seen = [
+            AllSeen(tenant, user_id, _position(*place), category, _time(moment))
+            for *place, category, moment in message.get("s", ())
+        ]
         undone = [Undone(tenant, user_id)] if message.get("x") else []
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise UnreadableError from None
@@ -73,8 +83,15 @@ def decode(body: bytes) -> list[Hint]:
 
 
 def _mark(mark: AllRead | AllSeen) -> list[int | str | None]:
-    moment = (mark.up_to.delivered_at - _EPOCH) // _MILLISECOND
-    return [moment, mark.up_to.id.hex, mark.category]
+    return [_moment(mark.up_to.delivered_at), mark.up_to.id.hex, mark.category]
+
+
+def _moment(time: datetime) -> int:
+    return (time - _EPOCH) // _MILLISECOND
+
+
+def _time(moment: int | None) -> datetime | None:
+    return None if moment is None else _EPOCH + moment * _MILLISECOND
 
 
 def _position(moment: int, identifier: str) -> InboxPosition:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,7 @@ class MarkedAll:
     user_id: str
     up_to: InboxPosition
     category: str | None
+    marked_at: datetime | None
     seen: bool
 
 
@@ -65,6 +67,7 @@ _PIPELINE: list[dict[str, Any]] = [
             "fullDocument.user_id": 1,
             "fullDocument.kind": 1,
             "fullDocument.category": 1,
+            "fullDocument.marked_at": 1,
             "fullDocument.up_to_at": 1,
             "fullDocument.up_to_id": 1,
         }
@@ -91,4 +94,4 @@ def _hint(event: Row, document: Row) -> StoredChange:
     if event["ns"]["coll"] == _MARKS and not seen:
         return MarksUndone(*owner)
     up_to = InboxPosition(document["up_to_at"], document["up_to_id"])
-    return MarkedAll(*owner, up_to, document["category"], seen)
+    return MarkedAll(*owner, up_to, document["category"], document.get("marked_at"), seen)

@@ -208,6 +208,7 @@ class InboxOperationDocument(Document):
     category: str | None
     up_to_at: datetime
     up_to_id: UUID
+    marked_at: datetime | None = None
     undo_until: datetime | None = None
     expires_at: datetime
 
@@ -232,6 +233,7 @@ class InboxMarkDocument(Document):
     category: str | None = None
     up_to_at: datetime | None = None
     up_to_id: UUID | None = None
+    marked_at: datetime | None = None
     undo_until: datetime | None = None
     expires_at: datetime
 

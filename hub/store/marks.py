@@ -52,15 +52,7 @@ class MarkStore:
             read_all = await self._operations.find_one(record, {"_id": 1}) is not None
             if not read_all and await self._marks.find_one(record, {"_id": 1}) is None:
                 return None
-            query: Row = {
-                **_owned(tenant, user_id),
-                "type": "in_app",
-                # It was changed then for the last time: on this index, little else was changed since.
-                "updated_at": {"$gte": time_of(operation) - _CLOCKS_DIFFER},
-                "operation": operation,
-                "$expr": {"$eq": ["$operation_version", "$version"]},
-                **VISIBLE,
-            }
+            query = self._of_operation(tenant, user_id, operation)
             result = await self._rows.update_many(query, changed(_before(read_all=read_all)), hint="replay")
             if result.modified_count:
                 await self._tell(self._marks, {"_id": new_id(), **_owned(tenant, user_id), "kind": _UNDONE})
@@ -80,10 +72,29 @@ class MarkStore:
             result = await self._rows.update_many(query, changed(fields), hint="counts")
             if not result.modified_count:
                 return MarkedAll(0, None)
-            place = {"category": category, "up_to_at": up_to.delivered_at, "up_to_id": up_to.id}
+            marked_at = await self._marked_at(record["tenant"], record["user_id"], operation)
+            place = {"category": category, "up_to_at": up_to.delivered_at, "up_to_id": up_to.id, "marked_at": marked_at}
             undo_until = datetime.now(UTC) + UNDONE_WITHIN
             await self._tell(records, {"_id": operation, **record, **place, "undo_until": undo_until})
-        return MarkedAll(result.modified_count, operation)
+        return MarkedAll(result.modified_count, operation, marked_at)
+
+    async def _marked_at(self, tenant: str, user_id: str, operation: UUID) -> datetime:
+        """When the store did it, as one of its items says. Where none says so any more, each was changed later."""
+        query = self._of_operation(tenant, user_id, operation)
+        row = await self._rows.find_one(query, {"updated_at": 1}, hint="replay", sort=[("updated_at", -1)])
+        return time_of(operation) if row is None else row["updated_at"]
+
+    @staticmethod
+    def _of_operation(tenant: str, user_id: str, operation: UUID) -> Row:
+        """What it changed last, found among what was changed since."""
+        return {
+            **_owned(tenant, user_id),
+            "type": "in_app",
+            "updated_at": {"$gte": time_of(operation) - _CLOCKS_DIFFER},
+            "operation": operation,
+            "$expr": {"$eq": ["$operation_version", "$version"]},
+            **VISIBLE,
+        }
 
     @staticmethod
     async def _tell(records: Rows, record: Row) -> None:

@@ -24,7 +24,7 @@ NOTIFICATION = f"""{{
 }}"""
 PAGE = f"{{ edges {{ cursor node {NOTIFICATION} }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }}"
 EVENT = f"""{{
-  kind cursor unreadCount unreadCountCapped unseenCount unseenCountCapped category
+  kind cursor unreadCount unreadCountCapped unseenCount unseenCountCapped category markedAt
   upTo {{ deliveredAt id }} notification {NOTIFICATION}
 }}"""
 NUMBERS = "unread unreadCapped unseen unseenCapped"

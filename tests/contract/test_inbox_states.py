@@ -162,6 +162,7 @@ async def test_all_at_once_is_one_event_and_undone_in_one(mark: str, drivers: Dr
             left = (1, 1) if mark == "read" else (4, 1)
             assert (event["unread_count"], event["unseen_count"]) == left
             page = await driver.inbox(user)
+            assert {item["updated_at"] for item in page["items"] if item[f"{mark}_at"]} == {event["marked_at"]}
             assert {item["id"] for item in page["items"] if item[f"{mark}_at"]} == {item["id"] for item in items}
             assert await driver.mark_all(mark, user, category="a") == {"count": 0, "operation_id": None}
             assert await driver.undo_mark_all(user, marked["operation_id"]) == 3

@@ -140,14 +140,14 @@ class World:
         place = InboxPosition(now(), LAST_ID)
         marked = await self.marks.mark_all_read(self.tenant, user, place, category)
         assert self.announcer is not None
-        self.announcer.announce([AllRead(self.tenant, user, place, category)])
+        self.announcer.announce([AllRead(self.tenant, user, place, category, marked.marked_at)])
         return marked
 
     async def see_all(self, user: str = "ann", category: str | None = None) -> MarkedAll:
         place = InboxPosition(now(), LAST_ID)
         marked = await self.marks.mark_all_seen(self.tenant, user, place, category)
         assert self.announcer is not None
-        self.announcer.announce([AllSeen(self.tenant, user, place, category)])
+        self.announcer.announce([AllSeen(self.tenant, user, place, category, marked.marked_at)])
         return marked
 
     async def undo(self, marked: MarkedAll, user: str = "ann", *, quiet: bool = False) -> int | None:

@@ -115,7 +115,14 @@ async def busy(hub: Assembly) -> None:
     await hub.notifications.mark_read(ME, str(inbox[0].id))
     await hub.notifications.mark_read(ME, str(inbox[1].id))
     await hub.notifications.mark_unread(ME, str(inbox[1].id))
+    await hub.inbox.mark_all_seen(ME, user)
+    await hub.notifications.mark_unseen(ME, str(inbox[1].id))
+    marked = await hub.inbox.mark_all_read(ME, user)
+    await hub.inbox.undo_mark_all(ME, user, str(marked.operation_id))
     await hub.inbox.mark_all_read(ME, user)
+    await hub.notifications.archive(ME, str(inbox[5].id))
+    await hub.notifications.archive(ME, str(inbox[0].id))
+    await hub.notifications.unarchive(ME, str(inbox[0].id))
     await hub.notifications.mark_unread(ME, str(inbox[2].id))
     await hub.notifications.update_status(ME, str(inbox[3].id), Status.FAILED)
     await hub.notifications.delete(ME, str(inbox[4].id))
@@ -206,6 +213,7 @@ KINDS = [
     "sent",
     "delivered",
     "expiring",
+    "archived",
     "failed",
     "cancelled",
     "expired",
@@ -223,7 +231,7 @@ async def specimen(hub: Assembly, kind: str) -> Notification:
     fields: dict[str, Any] = {"type": "email" if kind in {"sent", "failed", "retrying", "sending"} else "in_app"}
     if kind in {"scheduled", "cancelled"}:
         fields["scheduled_at"] = now() + HOUR
-    if kind in {"expiring", "expired"}:
+    if kind in {"expiring", "expired", "archived"}:
         fields["expires_at"] = now() + HOUR
     notification = await hub.created(**fields)
     match kind:
@@ -232,8 +240,10 @@ async def specimen(hub: Assembly, kind: str) -> Notification:
         case "retrying" | "failed":
             hub.channels["email"].script.append(TEMPORARY if kind == "retrying" else PERMANENT)
             await hub.delivery.deliver(notification.id)
-        case "sent" | "delivered" | "expiring":
+        case "sent" | "delivered" | "expiring" | "archived":
             await hub.delivery.deliver(notification.id)
+            if kind == "archived":
+                await hub.notifications.archive(ME, str(notification.id))
         case "cancelled":
             await hub.notifications.update_status(ME, str(notification.id), Status.CANCELLED)
         case "expired":
@@ -244,7 +254,7 @@ async def specimen(hub: Assembly, kind: str) -> Notification:
         case _:
             pass
     row = await hub.row(notification)
-    wanted = {"expiring": "delivered", "tombstone": "pending"}.get(kind, kind)
+    wanted = {"expiring": "delivered", "archived": "delivered", "tombstone": "pending"}.get(kind, kind)
     assert (row["status"], row.get("deleted_at") is not None) == (wanted, kind == "tombstone")
     return notification
 
@@ -277,6 +287,11 @@ PLANTED: list[tuple[Code, str, dict[str, Any]]] = [
     (Code.INBOX_MISSING, "delivered", {"$unset": {"inbox_at": 1, "unread_until": 1}}),
     (Code.INBOX_MISSING, "expiring", {"$unset": {"inbox_at": 1, "unread_until": 1, "due": 1}}),
     (Code.INBOX_WITHOUT_END, "expiring", {"$unset": {"due": 1}}),
+    (Code.INBOX_WITHOUT_END, "archived", {"$unset": {"due": 1}}),
+    # As a worker leaves it that knows no archive and delivers anew what is in it.
+    (Code.INBOX_STRAY, "archived", {"$set": {"inbox_at": now(), "read_at": now()}}),
+    (Code.UNREAD_MARK, "archived", {"$set": {"unread_until": now() + DAY}}),
+    (Code.UNREAD_MARK, "delivered", {"$set": {"seen_at": now(), "read_at": now()}}),
     (Code.UNREAD_MARK, "delivered", {"$unset": {"unread_until": 1}}),
     (Code.UNREAD_MARK, "delivered", {"$set": {"read_at": now()}}),
     (Code.UNREAD_MARK, "expiring", {"$set": {"unread_until": now() + DAY}}),

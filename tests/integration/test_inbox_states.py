@@ -332,7 +332,9 @@ class TestIndexes:
                 assert stat["totalKeysExamined"] <= 13
             commands.commands.clear()
             await hub.inbox.mark_all_seen(ME, USER)
-            (command,) = commands.commands
+            command, when = commands.commands
+            (stat,) = await explained(hub, when)
+            assert stat["totalKeysExamined"] == 1
             await hub.rows.update_many({"_id": {"$in": [item.id for item in fresh]}}, {"$unset": {"seen_at": 1}})
             (update,) = command["updates"]
             (stat,) = await explained(hub, {"update": "notifications", "updates": [update]})

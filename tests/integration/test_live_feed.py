@@ -13,6 +13,7 @@ import pytest
 
 from hub.domain.errors import HubError, Reason
 from hub.domain.events import EventKind, InboxCounts
+from hub.domain.notifications import Mark
 from hub.domain.paging import Position
 from hub.domain.times import now
 from hub.live import cursors
@@ -120,6 +121,39 @@ async def test_all_read_is_one_event_and_stays_one(world: World):
         [unread] = await world.reload([arrived[3]])
         await world.read(unread, read=False)
         assert ids([await reader.next()]) == [arrived[3].id]
+
+
+@pytest.mark.parametrize("kind", [EventKind.ALL_READ, EventKind.ALL_SEEN])
+async def test_all_at_once_and_its_undoing_are_one_event_each_and_stay_so(world: World, kind: EventKind):
+    arrived = await world.arrive(60, quiet=True)
+    async with (
+        world.process(QUICK) as process,
+        world.watch(process) as reader,
+        world.watch_one(process, arrived[7]) as single,
+    ):
+        await single.next(CHANGED)
+        marked = await (world.read_all() if kind is EventKind.ALL_READ else world.see_all())
+        assert marked.count == 60
+        event = await reader.next()
+        assert (event.kind, event.counts) == (kind, counted(0) if kind is EventKind.ALL_READ else counted(60, 0))
+        changed = await world.reload(arrived)
+        assert {item.updated_at for item in changed} == {event.marked_at}
+        assert (await single.next()).notification == changed[7]
+        assert await reader.quiet(heartbeats=3) == []
+        assert await world.undo(marked) == 60
+        event = await reader.next()
+        assert (event.kind, event.counts) == (EventKind.RESYNC, counted(60))
+        [undone] = await world.reload([arrived[7]])
+        assert (await single.next()).notification == undone
+        assert (undone.read_at, undone.seen_at) == (None, None)
+        assert await reader.quiet(heartbeats=3) == []
+        await world.mark(undone, Mark.ARCHIVED)
+        assert kinds([event := await reader.next()]) == [REMOVED]
+        assert (ids([event]), event.counts) == ([undone.id], counted(59))
+        [archived] = await world.reload([undone])
+        await world.mark(archived, Mark.ARCHIVED, on=False)
+        assert kinds([event := await reader.next()]) == [CHANGED]
+        assert (ids([event]), event.counts) == ([undone.id], counted(60))
 
 
 async def test_more_read_at_once_than_is_replayed_is_one_event_still(world: World):

@@ -314,6 +314,8 @@ async def serving(
     fake = SimpleNamespace(
         notifications=notifications, inbox=inbox, dead_letters=dead_letters, users=users, statistics=statistics,
         health=health, credentials=credentials or OpenDoor(), rates=Rates(), ready=ready,
+        # Only to be mounted: each has tests of its own.
+        **dict.fromkeys(("receipts", "keys", "tokens", "audit")),
     )  # fmt: skip
     settings = Settings(request_timeout=timedelta(seconds=seconds), http=HttpSettings(max_body_bytes=max_body_bytes))
     app = build(cast("Core", fake), settings, streams=streams)
@@ -749,15 +751,17 @@ async def test_a_stream(hub: Hub):
         lines = response.aiter_lines()
         assert (await read_events(lines, 1))[0] == {
             "kind": "heartbeat", "notification": None, "unread_count": 3, "unread_count_capped": False,
-            "unseen_count": 2, "unseen_count_capped": False, "cursor": "c0", "up_to": None, "category": None,
+            "unseen_count": 2, "unseen_count_capped": False, "cursor": "c0", "up_to": None, "category": None, "marked_at": None,
         }  # fmt: skip
         hub.inbox.queue.put_nowait(Event(EventKind.CHANGED, "c1", counted(4), notification))
         place = InboxPosition(MOMENT, notification.id)
-        hub.inbox.queue.put_nowait(Event(EventKind.ALL_READ, "c2", counted(0), up_to=place, category="news"))
+        hub.inbox.queue.put_nowait(
+            Event(EventKind.ALL_READ, "c2", counted(0), up_to=place, category="news", marked_at=MOMENT)
+        )
         changed, all_read = await read_events(lines, 2)
         assert changed["notification"]["id"] == str(notification.id)
         assert all_read["up_to"] == {"delivered_at": "2030-01-31T08:00:00.123Z", "id": str(notification.id)}
-        assert all_read["category"] == "news"
+        assert (all_read["category"], all_read["marked_at"]) == ("news", "2030-01-31T08:00:00.123Z")
     # Going away closes the feed.
     async with asyncio.timeout(5):
         await hub.inbox.closed.wait()

@@ -68,8 +68,8 @@ def test_a_reader_looks_again_from_before_what_is_complete():
 
 hints = st.one_of(
     st.builds(Change, names, names, uuids),
-    st.builds(AllRead, names, names, st.builds(InboxPosition, moments, uuids), st.none() | names),
-    st.builds(AllSeen, names, names, st.builds(InboxPosition, moments, uuids), st.none() | names),
+    st.builds(AllRead, names, names, st.builds(InboxPosition, moments, uuids), st.none() | names, st.none() | moments),
+    st.builds(AllSeen, names, names, st.builds(InboxPosition, moments, uuids), st.none() | names, st.none() | moments),
     st.builds(Undone, names, names),
 )
 

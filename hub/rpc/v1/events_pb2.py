@@ -26,17 +26,17 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from hub.rpc.v1 import entities_pb2 as hub_dot_v1_dot_entities__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13hub/v1/events.proto\x12\x06hub.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15hub/v1/entities.proto\"M\n\rInboxPosition\x12\x30\n\x0c\x64\x65livered_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\n\n\x02id\x18\x02 \x01(\t\"\x94\x02\n\x05\x45vent\x12\x1f\n\x04kind\x18\x01 \x01(\x0e\x32\x11.hub.v1.EventKind\x12*\n\x0cnotification\x18\x02 \x01(\x0b\x32\x14.hub.v1.Notification\x12\x14\n\x0cunread_count\x18\x03 \x01(\x05\x12\x1b\n\x13unread_count_capped\x18\x04 \x01(\x08\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\x12$\n\x05up_to\x18\x06 \x01(\x0b\x32\x15.hub.v1.InboxPosition\x12\x15\n\x08\x63\x61tegory\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x0cunseen_count\x18\x08 \x01(\x05\x12\x1b\n\x13unseen_count_capped\x18\t \x01(\x08\x42\x0b\n\t_category*\xba\x01\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45VENT_KIND_CHANGED\x10\x01\x12\x16\n\x12\x45VENT_KIND_REMOVED\x10\x02\x12\x17\n\x13\x45VENT_KIND_ALL_READ\x10\x03\x12\x15\n\x11\x45VENT_KIND_RESYNC\x10\x04\x12\x18\n\x14\x45VENT_KIND_HEARTBEAT\x10\x05\x12\x17\n\x13\x45VENT_KIND_ALL_SEEN\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13hub/v1/events.proto\x12\x06hub.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15hub/v1/entities.proto\"M\n\rInboxPosition\x12\x30\n\x0c\x64\x65livered_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\n\n\x02id\x18\x02 \x01(\t\"\xc3\x02\n\x05\x45vent\x12\x1f\n\x04kind\x18\x01 \x01(\x0e\x32\x11.hub.v1.EventKind\x12*\n\x0cnotification\x18\x02 \x01(\x0b\x32\x14.hub.v1.Notification\x12\x14\n\x0cunread_count\x18\x03 \x01(\x05\x12\x1b\n\x13unread_count_capped\x18\x04 \x01(\x08\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\x12$\n\x05up_to\x18\x06 \x01(\x0b\x32\x15.hub.v1.InboxPosition\x12\x15\n\x08\x63\x61tegory\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x0cunseen_count\x18\x08 \x01(\x05\x12\x1b\n\x13unseen_count_capped\x18\t \x01(\x08\x12-\n\tmarked_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\n\t_category*\xba\x01\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45VENT_KIND_CHANGED\x10\x01\x12\x16\n\x12\x45VENT_KIND_REMOVED\x10\x02\x12\x17\n\x13\x45VENT_KIND_ALL_READ\x10\x03\x12\x15\n\x11\x45VENT_KIND_RESYNC\x10\x04\x12\x18\n\x14\x45VENT_KIND_HEARTBEAT\x10\x05\x12\x17\n\x13\x45VENT_KIND_ALL_SEEN\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hub.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTKIND']._serialized_start=446
-  _globals['_EVENTKIND']._serialized_end=632
+  _globals['_EVENTKIND']._serialized_start=493
+  _globals['_EVENTKIND']._serialized_end=679
   _globals['_INBOXPOSITION']._serialized_start=87
   _globals['_INBOXPOSITION']._serialized_end=164
   _globals['_EVENT']._serialized_start=167
-  _globals['_EVENT']._serialized_end=443
+  _globals['_EVENT']._serialized_end=490
 # @@protoc_insertion_point(module_scope)

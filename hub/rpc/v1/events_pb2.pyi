@@ -102,6 +102,7 @@ class Event(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     UNSEEN_COUNT_FIELD_NUMBER: _builtins.int
     UNSEEN_COUNT_CAPPED_FIELD_NUMBER: _builtins.int
+    MARKED_AT_FIELD_NUMBER: _builtins.int
     kind: Global___EventKind.ValueType
     """What it tells."""
     unread_count: _builtins.int
@@ -124,6 +125,10 @@ class Event(_message.Message):
     def up_to(self) -> Global___InboxPosition:
         """The place up to which everything, inclusive, was marked; only for `EVENT_KIND_ALL_READ` and `EVENT_KIND_ALL_SEEN`."""
 
+    @_builtins.property
+    def marked_at(self) -> _timestamp_pb2.Timestamp:
+        """For these two kinds: when; an item whose `updated_at` is later has changed since. Absent where that is not known."""
+
     def __init__(
         self,
         *,
@@ -136,10 +141,11 @@ class Event(_message.Message):
         category: _builtins.str | None = ...,
         unseen_count: _builtins.int = ...,
         unseen_count_capped: _builtins.bool = ...,
+        marked_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "category", b"category", "notification", b"notification", "up_to", b"up_to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "category", b"category", "marked_at", b"marked_at", "notification", b"notification", "up_to", b"up_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "category", b"category", "cursor", b"cursor", "kind", b"kind", "notification", b"notification", "unread_count", b"unread_count", "unread_count_capped", b"unread_count_capped", "unseen_count", b"unseen_count", "unseen_count_capped", b"unseen_count_capped", "up_to", b"up_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_category", b"_category", "category", b"category", "cursor", b"cursor", "kind", b"kind", "marked_at", b"marked_at", "notification", b"notification", "unread_count", b"unread_count", "unread_count_capped", b"unread_count_capped", "unseen_count", b"unseen_count", "unseen_count_capped", b"unseen_count_capped", "up_to", b"up_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__category: _TypeAlias = _typing.Literal["category"]  # noqa: Y015
     _WhichOneofArgType__category: _TypeAlias = _typing.Literal["_category", b"_category"]  # noqa: Y015

@@ -283,6 +283,9 @@ class Event:
     category: str | None = strawberry.field(
         description="For `ALL_READ` and `ALL_SEEN`: only items of this category were marked; null: of any."
     )
+    marked_at: datetime | None = strawberry.field(
+        description="For `ALL_READ` and `ALL_SEEN`: when; an item whose `updatedAt` is later has changed since."
+    )
 
     @classmethod
     def of(cls, event: events.Event) -> Self:
@@ -297,4 +300,5 @@ class Event:
             cursor=event.cursor,
             up_to=InboxPosition.of(event.up_to),
             category=event.category,
+            marked_at=event.marked_at,
         )

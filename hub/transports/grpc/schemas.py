@@ -119,6 +119,7 @@ def event(happened: Event) -> events_pb2.Event:
         cursor=happened.cursor,
         up_to=position(happened.up_to),
         category=happened.category,
+        marked_at=timestamp(happened.marked_at),
     )
 
 

@@ -183,6 +183,9 @@ class Event(Answer):
     category: str | None = Field(
         description="For `all_read` and `all_seen`: only items of this category were marked; null: of any."
     )
+    marked_at: TimeOrNull = Field(
+        description="For `all_read` and `all_seen`: when; an item whose `updated_at` is later has changed since."
+    )
 
 
 class Probe(Answer):
@@ -318,6 +321,7 @@ def event_body(event: events.Event) -> dict[str, Any]:
         "cursor": event.cursor,
         "up_to": None if place is None else {"delivered_at": format_time(place.delivered_at), "id": str(place.id)},
         "category": event.category,
+        "marked_at": time_or_null(event.marked_at),
     }
 
 

@@ -32,7 +32,7 @@ STREAM_RESPONSE: dict[str, Any] = {
             "x-event-data": {"$ref": "#/components/schemas/Event"},
             "example": 'retry: 2000\n\nid: AaZm\nevent: heartbeat\ndata: {"kind":"heartbeat","notification":null,'
             '"unread_count":3,"unread_count_capped":false,"unseen_count":1,"unseen_count_capped":false,"cursor":"AaZm",'
-            '"up_to":null,"category":null}\n\n',
+            '"up_to":null,"category":null,"marked_at":null}\n\n',
         }
     },
 }
