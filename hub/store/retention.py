@@ -8,8 +8,9 @@ from beanie import Document
 from pymongo import ASCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 
-from hub.store.documents import DOCUMENTS, DayRollupDocument, RollupDocument
+from hub.store.documents import DOCUMENTS
 from hub.store.mapping import Row
+from hub.store.rollup_documents import DayRollupDocument, RollupDocument
 
 FOR_EVER_SECONDS = 2**31 - 1
 """The longest that MongoDB takes: 68 years."""

@@ -18,7 +18,8 @@ from pymongo import ReplaceOne, UpdateMany, UpdateOne
 from hub.domain.ids import first_id_at, new_id
 from hub.domain.statistics import Bucket, StatisticsQuery, floor
 from hub.store.client import Row, Rows, translated
-from hub.store.documents import DayRollupDocument, DirtyHourDocument, NotificationDocument, RollupDocument
+from hub.store.documents import NotificationDocument
+from hub.store.rollup_documents import DayRollupDocument, DirtyHourDocument, RollupDocument
 from hub.store.rollups import DAY, HOUR, Cell, Cells, counting, day_rows, hour_rows
 from hub.store.updates import NOW
 

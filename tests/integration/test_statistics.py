@@ -19,7 +19,7 @@ from hub.domain.principals import Principal
 from hub.domain.statistics import Bucket, ChannelStatistics, Row, Statistics, floor, step_middle
 from hub.domain.status import SETTLED, STORED, Status
 from hub.pipeline.rollups import Rollups
-from hub.store.documents import DayRollupDocument, RollupDocument
+from hub.store.rollup_documents import DayRollupDocument, RollupDocument
 from hub.store.statistics import StatisticsStore, UnfoldedDay
 from tests.assembly import ME, Assembly, assembled
 from tests.integration.test_store import explained, settle

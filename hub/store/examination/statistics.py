@@ -21,9 +21,10 @@ from hub.domain.findings import Code, Found
 from hub.domain.ids import first_id_at, time_of
 from hub.domain.statistics import Bucket, floor
 from hub.store.client import Rows, store_deadline, translated, with_majority
-from hub.store.documents import DayRollupDocument, NotificationDocument, RollupDocument
+from hub.store.documents import NotificationDocument
 from hub.store.examination.walk import STEP_SECONDS
 from hub.store.mapping import Row
+from hub.store.rollup_documents import DayRollupDocument, RollupDocument
 from hub.store.rollups import DAY, HOUR, counting, day_rows, hour_rows
 from hub.store.statistics import StatisticsStore
 
