@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import re
 import secrets
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO, cast
 
 import stamina.instrumentation
 import structlog
@@ -27,6 +28,20 @@ _TOLD = ("errno", "code", "reason")
 _EARLIER = "\nThat led to:\n\n"
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
+
+
+class _StandardError(io.TextIOBase):
+    """Standard error as it is when something is written: loggers outlast what it was when they were made."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+# All that a logger asks of a text stream.
+_STDERR = cast("TextIO", _StandardError())
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
@@ -66,11 +81,11 @@ def configure(level: str, form: str) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_STDERR),
         cache_logger_on_first_use=True,
     )
     # Libraries speak through the standard logging; theirs is warnings and worse only, in the same shape.
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_STDERR)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     # What nobody catches is told by the interpreter, with the text of the exception.

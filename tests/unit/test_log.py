@@ -126,3 +126,15 @@ def test_a_crash_tells_no_text_either():
     assert ended.returncode == 1
     assert SECRET not in ended.stderr
     assert ended.stderr.endswith("builtins.ValueError\n")
+
+
+def test_a_logger_outlasts_the_stream_that_it_wrote_to_first(monkeypatch, said):
+    logger = log.get_logger("x")
+    logger.info("first")
+    assert "first" in said()
+    sys.stderr.close()
+    later = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", later)
+    logger.info("second")
+    logging.getLogger("library").warning("third")
+    assert ("second" in later.getvalue(), "third" in later.getvalue()) == (True, True)
