@@ -22,13 +22,17 @@ SECRET = "s3cret-of-the-text"
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+def said(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     """All that was logged since."""
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
+    parts: list[str] = []
+
+    def text() -> str:
+        parts.append(capsys.readouterr().err)
+        return "".join(parts)
+
     before = logging.getLogger().handlers[:], logging.getLogger().level, sys.excepthook
     log.configure("debug", "json")
-    yield stream.getvalue
+    yield text
     structlog.reset_defaults()
     logging.getLogger().handlers[:], logging.getLogger().level, sys.excepthook = before
 
@@ -130,10 +134,11 @@ def test_a_crash_tells_no_text_either():
 
 def test_a_logger_outlasts_the_stream_that_it_wrote_to_first(monkeypatch, said):
     logger = log.get_logger("x")
+    first, later = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", first)
     logger.info("first")
-    assert "first" in said()
-    sys.stderr.close()
-    later = io.StringIO()
+    assert "first" in first.getvalue()
+    first.close()
     monkeypatch.setattr(sys, "stderr", later)
     logger.info("second")
     logging.getLogger("library").warning("third")
