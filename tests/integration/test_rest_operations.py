@@ -327,7 +327,7 @@ async def test_health_without_a_key_and_with_a_wrong_one(keyed_hub: Hub):
 async def test_every_operation_wants_a_key(keyed_hub: Hub):
     document = (await keyed_hub.client.get("/openapi.json")).json()
     operations = [
-        (method.upper(), path.format(notification_id="x", user_id="u"))
+        (method.upper(), path.format(notification_id="x", user_id="u", key_id="k"))
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
         if operation["security"] == [{"bearer": []}]
