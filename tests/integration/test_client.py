@@ -95,7 +95,7 @@ class FakeCore:
         self.delay = 0.0
         self.journal: list[Event] = []
         self.watches: list[str | None] = []
-        self.open_watches = 0
+        self.open_watches = self.begun_watches = 0
         self.is_silent = False
         self.news = asyncio.Condition()
 
@@ -135,6 +135,7 @@ class FakeCore:
 
     async def _events(self, place: int) -> AsyncGenerator[Event]:
         self.open_watches += 1
+        self.begun_watches += 1
         try:
             yield Event(EventKind.HEARTBEAT, str(place), COUNTS)
             # One is told again, as the contract allows.
@@ -595,7 +596,7 @@ async def test_a_watch_of_one_ends_when_it_is_removed(client: HubClient, wire: W
         wire.reset()
         async with asyncio.TaskGroup() as group:
             more = group.create_task(take(events, 2))
-            await until(lambda: fake.open_watches == 1 and len(fake.calls) == 2)
+            await until(lambda: (fake.begun_watches, fake.open_watches) == (2, 1))
             await fake.tell(2)
             await fake.tell(2, EventKind.REMOVED)
         assert more.result() == [(1, 2), (2, 2)]
