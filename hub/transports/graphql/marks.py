@@ -11,88 +11,75 @@ from hub.transports.graphql.fields import mutation
 from hub.transports.graphql.schemas import Notification
 
 
-@strawberry.input(description="The notification to mark read.")
-class MarkReadInput:
-    """One id."""
-
+# Every mutation has an input and a payload of its own, so that either may grow without the others.
+@strawberry.input
+class _Which:
     id: strawberry.ID = strawberry.field(description="The notification's id.")
+
+
+@strawberry.type
+class _Marked:
+    notification: Notification = strawberry.field(description="The notification as it stands now.")
+
+
+@strawberry.input(description="The notification to mark read.")
+class MarkReadInput(_Which):
+    """One id."""
 
 
 @strawberry.type(description="What `markRead` did.")
-class MarkReadPayload:
+class MarkReadPayload(_Marked):
     """The notification as it stands now."""
-
-    notification: Notification = strawberry.field(description="The notification as it stands now.")
 
 
 @strawberry.input(description="The notification to mark unread.")
-class MarkUnreadInput:
+class MarkUnreadInput(_Which):
     """One id."""
-
-    id: strawberry.ID = strawberry.field(description="The notification's id.")
 
 
 @strawberry.type(description="What `markUnread` did.")
-class MarkUnreadPayload:
+class MarkUnreadPayload(_Marked):
     """The notification as it stands now."""
-
-    notification: Notification = strawberry.field(description="The notification as it stands now.")
 
 
 @strawberry.input(description="The notification to mark seen.")
-class MarkSeenInput:
+class MarkSeenInput(_Which):
     """One id."""
-
-    id: strawberry.ID = strawberry.field(description="The notification's id.")
 
 
 @strawberry.type(description="What `markSeen` did.")
-class MarkSeenPayload:
+class MarkSeenPayload(_Marked):
     """The notification as it stands now."""
-
-    notification: Notification = strawberry.field(description="The notification as it stands now.")
 
 
 @strawberry.input(description="The notification to mark unseen.")
-class MarkUnseenInput:
+class MarkUnseenInput(_Which):
     """One id."""
-
-    id: strawberry.ID = strawberry.field(description="The notification's id.")
 
 
 @strawberry.type(description="What `markUnseen` did.")
-class MarkUnseenPayload:
+class MarkUnseenPayload(_Marked):
     """The notification as it stands now."""
-
-    notification: Notification = strawberry.field(description="The notification as it stands now.")
 
 
 @strawberry.input(description="The notification to archive.")
-class ArchiveNotificationInput:
+class ArchiveNotificationInput(_Which):
     """One id."""
-
-    id: strawberry.ID = strawberry.field(description="The notification's id.")
 
 
 @strawberry.type(description="What `archiveNotification` did.")
-class ArchiveNotificationPayload:
+class ArchiveNotificationPayload(_Marked):
     """The notification as it stands now."""
-
-    notification: Notification = strawberry.field(description="The notification as it stands now.")
 
 
 @strawberry.input(description="The notification to take out of the archive.")
-class UnarchiveNotificationInput:
+class UnarchiveNotificationInput(_Which):
     """One id."""
-
-    id: strawberry.ID = strawberry.field(description="The notification's id.")
 
 
 @strawberry.type(description="What `unarchiveNotification` did.")
-class UnarchiveNotificationPayload:
+class UnarchiveNotificationPayload(_Marked):
     """The notification as it stands now."""
-
-    notification: Notification = strawberry.field(description="The notification as it stands now.")
 
 
 # Payloads may be null for the reason that notifications.py gives.
