@@ -17,7 +17,8 @@ MANIFEST = ROOT / "frontend" / "built.json"
 SOURCES = (
     "frontend/package.json",
     "frontend/package-lock.json",
-    "frontend/vite.config.js",
+    "frontend/tsconfig.json",
+    "frontend/vite*.config.js",
     "frontend/src/**/*",
     "graphql/operations/*.graphql",
 )
