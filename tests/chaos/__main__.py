@@ -18,10 +18,10 @@ from tests.chaos.evidence import Evidence
 from tests.chaos.report import Table
 from tests.chaos.run import run
 from tests.chaos.world import ROLES, ROOT, Plan, folder_of_run
+from tests.marked_pages import write_parts
 
 _SHOWN = 12
 _PAGE = ROOT / "docs" / "guarantees.md"
-_BEGIN, _END = "<!-- {name}: written by scripts/chaos -->\n", "<!-- end of {name} -->"
 
 
 def say(text: str) -> None:
@@ -72,7 +72,7 @@ async def matrix(options: argparse.Namespace) -> bool:
         if options.write:
             (ROOT / "docs" / "images" / f"chaos-{transport}.svg").write_text(Chart(table.runs[0][0]).svg())
     if options.write:
-        write_page(pages)
+        write_parts(_PAGE, pages, "scripts/chaos")
     return good
 
 
@@ -105,7 +105,7 @@ async def planted(options: argparse.Namespace) -> bool:
         say(f"  {name}: {shown}")
     sys.stdout.write("\n" + "\n".join(lines) + "\n")
     if options.write:
-        write_page({"planted": "\n".join(lines)})
+        write_parts(_PAGE, {"planted": "\n".join(lines)}, "scripts/chaos")
     return not missed
 
 
@@ -119,19 +119,6 @@ def page(table: Table, seconds: float) -> str:
         f"{versions['date']}; {head}; seeds {seeds}, {seconds:g} s of faults each.\n\n"
         f"{table.markdown()}\n\n{table.summary()}\n\n![Accepted and delivered, faults marked](images/chaos-{transport}.svg)"
     )
-
-
-def write_page(parts: dict[str, str]) -> None:
-    """Replaces the marked parts of the page."""
-    text = _PAGE.read_text()
-    for name, part in parts.items():
-        begin, end = _BEGIN.format(name=name), _END.format(name=name)
-        before, _, rest = text.partition(begin)
-        _, found, after = rest.partition(end)
-        if not found:
-            raise SystemExit(f"{_PAGE.name} has no place for {name}")
-        text = f"{before}{begin}{part}\n{end}{after}"
-    _PAGE.write_text(text)
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tests.chaos.evidence import Evidence, Injection
 from tests.chaos.report import delivered
+from tests.svg import COLOURS, QUIET, bar, line, path, picture, text
 
 _WIDTH, _RIGHT, _LEFT = 960, 770, 46
 _HEIGHT, _TOP, _LANE = 260, 30, 13
-_COLOURS = {"accepted": "#2563eb", "delivered": "#059669"}
+_COLOURS = dict(zip(("accepted", "delivered"), COLOURS, strict=False))
 
 
 class Chart:
@@ -32,49 +33,38 @@ class Chart:
     def svg(self) -> str:
         """The whole picture."""
         total = _HEIGHT + 46 + _LANE * len(self._names)
-        head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {total}" font-family="sans-serif" font-size="11">'
         title = f"Seed {self._evidence.seed}, {self._evidence.transport}: notifications a second"
-        parts = [
-            head,
-            f'<rect width="{_WIDTH}" height="{total}" fill="#ffffff"/>',
-            _text(_LEFT, 14, title, "#111827"),
-            *self._axes(),
-            *self._healed(total),
-            *self._lines(),
-            *self._lanes(),
-            "</svg>",
-        ]
-        return "\n".join(parts) + "\n"
+        parts = [text(_LEFT, 14, title), *self._axes(), *self._healed(total), *self._lines(), *self._lanes()]
+        return picture(_WIDTH, total, parts)
 
     def _axes(self) -> Iterator[str]:
         for count in (0, self._most / 2, self._most):
             level = self._y(count)
-            yield f'<line x1="{_LEFT}" x2="{_RIGHT}" y1="{level:.1f}" y2="{level:.1f}" stroke="#e5e7eb"/>'
-            yield _text(_LEFT - 6, level + 4, f"{count:.0f}", "#6b7280", "end")
+            yield line((_LEFT, level), (_RIGHT, level))
+            yield text(_LEFT - 6, level + 4, f"{count:.0f}", QUIET, "end")
         for second in range(0, self._seconds, 10):
-            yield _text(self._x(self._start + second), _HEIGHT + 14, f"{second} s", "#6b7280", "middle")
+            yield text(self._x(self._start + second), _HEIGHT + 14, f"{second} s", QUIET, "middle")
 
     def _healed(self, bottom: int) -> Iterator[str]:
         x = self._x(self._evidence.healed_at)
-        yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="22" y2="{bottom - 6}" stroke="#9ca3af" stroke-dasharray="3 3"/>'
-        yield _text(x + 3, 30, "healed", "#6b7280")
+        yield line((x, 22), (x, bottom - 6), "#9ca3af", ' stroke-dasharray="3 3"')
+        yield text(x + 3, 30, "healed", QUIET)
 
     def _lines(self) -> Iterator[str]:
         for row, (name, counts) in enumerate(self._counts.items()):
             points = [(self._x(self._start + second + 0.5), self._y(count)) for second, count in enumerate(counts)]
-            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-            yield f'<polyline points="{path}" fill="none" stroke="{_COLOURS[name]}" stroke-width="1.6"/>'
-            yield _text(_RIGHT + 10, 40 + 16 * row, name, _COLOURS[name])
+            yield path(points, _COLOURS[name])
+            yield text(_RIGHT + 10, 40 + 16 * row, name, _COLOURS[name])
 
     def _lanes(self) -> Iterator[str]:
         for row, name in enumerate(self._names):
             top = _HEIGHT + 28 + _LANE * row
-            yield _text(_RIGHT + 10, top + 9, name, "#374151")
+            yield text(_RIGHT + 10, top + 9, name, "#374151")
             yield from (self._mark(one, top) for one in self._faults if one.name == name)
 
     def _mark(self, fault: Injection, top: int) -> str:
         x, width = self._x(fault.at), max(3.0, self._x(fault.healed_at) - self._x(fault.at))
-        return f'<rect x="{x:.1f}" y="{top}" width="{width:.1f}" height="9" fill="#f59e0b" opacity="0.8"/>'
+        return bar(x, top, width, 9, "#f59e0b", ' opacity="0.8"')
 
     def _x(self, moment: float) -> float:
         return _LEFT + (moment - self._start) / self._seconds * (_RIGHT - _LEFT)
@@ -85,7 +75,3 @@ class Chart:
     def _per_second(self, moments: Iterable[float]) -> Sequence[int]:
         counted = Counter(int(moment - self._start) for moment in moments)
         return [counted[second] for second in range(self._seconds)]
-
-
-def _text(x: float, y: float, text: str, colour: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" text-anchor="{anchor}">{text}</text>'
