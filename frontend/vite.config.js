@@ -46,7 +46,7 @@ export default defineConfig({
           ],
         },
       },
-      input: ['src/start.html', 'src/docs.html', 'src/graphiql.html'],
+      input: ['src/start.html', 'src/inbox.html', 'src/docs.html', 'src/graphiql.html'],
     },
   },
 });

@@ -233,6 +233,7 @@ def _pages(hub: Hub, settings: Settings, grpc_port: int) -> dict[str, Asgi]:
         grpc_port=grpc_port,
         grpc_reflection=settings.reflects,
         graphiql=settings.explores,
+        credentials=settings.auth.demanded,
         capture=hub.capture is not None,
     )
     served: dict[str, Asgi] = {"/metrics": _metrics(hub), **dict.fromkeys(pages.PATHS, pages.app(about))}

@@ -18,6 +18,8 @@ class About:
     grpc_reflection: bool
     graphiql: bool
     """Whether a browser is shown GraphiQL."""
+    credentials: bool
+    """Whether callers need any."""
     capture: bool
     """Whether the outbox page is served."""
 
@@ -28,5 +30,6 @@ class About:
             "channels": list(self.channels),
             "grpc": {"host": self.grpc_host, "port": self.grpc_port, "reflection": self.grpc_reflection},
             "graphql": {"graphiql": self.graphiql},
+            "credentials": self.credentials,
             "capture": self.capture,
         }

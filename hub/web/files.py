@@ -48,6 +48,13 @@ class File:
         }
         return cls(path, headers)
 
+    def shared(self) -> File:
+        """The same for pages of any origin: a module is loaded with CORS, whoever loads it (html.spec.whatwg.org, section 8.1.4.2)."""
+        return File(
+            self.path,
+            {**self.headers, "Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"},
+        )
+
     def answer(self, request: Request) -> Response:
         """The response to GET and HEAD; 304 if the browser names the file's tag (RFC 9110, section 13.1.2)."""
         named = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}

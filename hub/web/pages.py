@@ -1,4 +1,4 @@
-"""The pages that the hub serves itself: the start page, Swagger UI, GraphiQL, and what they are made of.
+"""The pages that the hub serves itself: the start page, the inbox, Swagger UI, GraphiQL, and what they are made of.
 
 They are built from `frontend/` by `scripts/build-frontend`; what it wrote is committed in `static/`.
 """
@@ -22,7 +22,9 @@ _STATIC = _HERE / "static"
 _PROTOS = (_HERE / "protos", _HERE.parents[1] / "protos")
 """In the wheel, and in the source tree."""
 
-PATHS = ("/", "/docs", "/about.json", "/assets", "/protos", "/licenses.md", "/favicon.ico")
+COMPONENT = "/notification-inbox.js"
+"""Where pages load `<notification-inbox>` from; docs/inbox.md promises the path."""
+PATHS = ("/", "/inbox", COMPONENT, "/docs", "/about.json", "/assets", "/protos", "/licenses.md", "/favicon.ico")
 """What `app` serves, itself or beneath; nothing is beneath `/`."""
 
 
@@ -38,6 +40,8 @@ def app(about: About) -> Starlette:
     application = Starlette(
         routes=[
             Route("/", File.read(_STATIC / "start.html", REVALIDATED).answer),
+            Route("/inbox", File.read(_STATIC / "inbox.html", REVALIDATED).answer),
+            Route(COMPONENT, File.read(_STATIC / "notification-inbox.js", REVALIDATED).shared().answer),
             Route("/docs", File.read(_STATIC / "docs.html", REVALIDATED).answer),
             Route("/licenses.md", File.read(_STATIC / "licenses.md", REVALIDATED).answer),
             Route("/favicon.ico", File.read(next(_STATIC.glob("assets/icon-*.svg")), REVALIDATED).answer),

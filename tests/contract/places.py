@@ -59,7 +59,19 @@ NAME_OF_PLACE: dict[str, str] = {place: name for name, place in OPERATIONS.value
 PATHS: dict[str, Rule] = {
     "/metrics": RULES[Operation.METRICS],
     **dict.fromkeys(
-        ("/", "/docs", "/openapi.json", "/about.json", "/assets", "/protos", "/licenses.md", "/favicon.ico", "/dev"),
+        (
+            "/",
+            "/docs",
+            "/openapi.json",
+            "/about.json",
+            "/assets",
+            "/protos",
+            "/licenses.md",
+            "/favicon.ico",
+            "/dev",
+            "/inbox",
+            "/notification-inbox.js",
+        ),
         RULES[Operation.READ_ABOUT],
     ),
 }

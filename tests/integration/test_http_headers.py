@@ -142,7 +142,7 @@ async def test_every_page_forbids_what_is_foreign_and_what_is_inline(client: htt
     await until(lambda: arrived(client))
     pages = await visited(client)
     mails = {path for path in pages if mail.fullmatch(path)}
-    assert set(pages) == {"/", "/docs", "/graphql", "/dev/outbox", *mails}
+    assert set(pages) == {"/", "/inbox", "/docs", "/graphql", "/dev/outbox", *mails}
     assert mails
     for path, page in pages.items():
         policy = policy_of(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
@@ -28,9 +29,10 @@ ABOUT = About(
     grpc_port=50051,
     grpc_reflection=True,
     graphiql=True,
+    credentials=False,
     capture=False,
 )
-HTML = ("/", "/docs", "/graphql")
+HTML = ("/", "/inbox", "/docs", "/graphql")
 MEDIA_TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -135,6 +137,9 @@ async def test_a_page_loads_nothing_foreign_and_has_nothing_inline(client: httpx
     assert page.inline == []
     assert page.loaded
     for reference in page.loaded:
+        if reference == pages.COMPONENT:
+            # A name that stays, for pages of others; what is said of it stands in a test of its own.
+            continue
         assert reference.startswith("/assets/")
         response = await client.get(reference)
         assert response.status_code == 200
@@ -170,6 +175,30 @@ def test_built_files_hold_nothing_of_the_machine_that_built_them():
     assert '"resolved"' not in (ROOT / "frontend" / "package-lock.json").read_text(encoding="utf-8")
 
 
+async def test_the_component_is_for_pages_of_any_origin(client: httpx2.AsyncClient):
+    first = await client.get(pages.COMPONENT, headers={"origin": "https://app.example"})
+    assert first.status_code == 200
+    assert first.headers["content-type"] == MEDIA_TYPES["js"]
+    assert first.headers["cache-control"] == "no-cache"
+    again = await client.get(pages.COMPONENT, headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    for response in (first, again):
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert response.headers["cross-origin-resource-policy"] == "cross-origin"
+    # All else is for the hub's own pages.
+    for path in (*HTML, "/about.json", "/licenses.md"):
+        assert "access-control-allow-origin" not in (await client.get(path)).headers
+
+
+def test_the_component_is_small_and_one_file():
+    content = (STATIC / "notification-inbox.js").read_bytes()
+    assert 10_000 < len(gzip.compress(content, 9, mtime=0)) <= 45_000
+    # It loads no other file, at the start or later.
+    loads = re.compile(rb"""(?:^|[;}])\s*import\b(?!\.meta)|\bimport\s*\(|[*}]\s*from\s*["']""", re.MULTILINE)
+    assert loads.findall(content) == []
+    assert "notification-inbox.js" in (STATIC / "licenses.md").read_text(encoding="utf-8")
+
+
 def test_asset_names_hold_a_hash():
     assert all(re.search(r"-[A-Za-z0-9_-]{8}\.\w+$", path.name) for path in (STATIC / "assets").iterdir())
 
@@ -203,6 +232,7 @@ async def test_about(client: httpx2.AsyncClient):
         "channels": ["email", "in_app"],
         "grpc": {"host": "127.0.0.1", "port": 50051, "reflection": True},
         "graphql": {"graphiql": True},
+        "credentials": False,
         "capture": False,
         "protos": PROTOS,
     }

@@ -1,0 +1,56 @@
+import type { ReactiveController, ReactiveControllerHost } from 'lit';
+
+import type { Item } from './types';
+
+/** Arrivals within this time are told together: a burst must not talk for minutes. */
+const GATHERED_MS = 700;
+/** Then the text goes, so that nobody finds stale news by moving through the page; and the same may be said again. */
+const KEPT_MS = 6000;
+
+/** What the live region says. */
+export class Announcer implements ReactiveController {
+  text = '';
+  #arrived: Item[] = [];
+  #gathering: ReturnType<typeof setTimeout> | undefined;
+  #clearing: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly host: ReactiveControllerHost,
+    private readonly told: (count: number, newest: Item) => string,
+  ) {
+    host.addController(this);
+  }
+
+  arrived(item: Item): void {
+    this.#arrived.push(item);
+    this.#gathering ??= setTimeout(() => {
+      const [count, newest] = [this.#arrived.length, this.#arrived.at(-1)];
+      this.#forgetArrived();
+      if (newest) this.say(this.told(count, newest));
+    }, GATHERED_MS);
+  }
+
+  say(text: string): void {
+    clearTimeout(this.#clearing);
+    this.#clearing = setTimeout(() => this.#show(''), KEPT_MS);
+    // The same words again are no change to a screen reader; with a space after them they are.
+    this.#show(text === this.text ? `${text}\u00a0` : text);
+  }
+
+  hostDisconnected(): void {
+    this.#forgetArrived();
+    clearTimeout(this.#clearing);
+    this.text = '';
+  }
+
+  #forgetArrived(): void {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
+    this.#arrived = [];
+  }
+
+  #show(text: string): void {
+    this.text = text;
+    this.host.requestUpdate();
+  }
+}
