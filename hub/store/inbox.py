@@ -9,12 +9,10 @@ from uuid import UUID
 
 from hub.domain.events import CappedCount, CategoryCounts, EventKind, InboxCounts
 from hub.domain.notifications import Notification
+from hub.store import counts
 from hub.store.client import Rows, translated, unreachable, with_majority
 from hub.store.documents import NotificationDocument
 from hub.store.mapping import Row, to_entity
-
-COUNTED = 1000
-"""Counts are exact up to here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,32 +70,27 @@ class InboxStore:
     async def unread_count(self, tenant: str, user_id: str) -> CappedCount:
         """Unread, unexpired items: at most 1,001 index keys are looked at."""
         with translated():
-            count = await self._lasting.count_documents(unread_items(tenant, user_id), limit=COUNTED + 1, hint="counts")
-        return _capped(count)
+            return await counts.unread_count(self._lasting, tenant, user_id)
 
     async def counts(self, tenant: str, user_id: str) -> InboxCounts:
-        """Unread and unseen items."""
-        counts, _ = await self.counts_by_category(tenant, user_id, ())
-        return counts
+        """Unread and unseen items.
+
+        Finding what is unseen looks at one key more for each category that there is.
+        """
+        with translated():
+            return await counts.inbox_counts(self._lasting, tenant, user_id)
 
     async def counts_by_category(
         self, tenant: str, user_id: str, categories: Sequence[str]
     ) -> tuple[InboxCounts, list[CategoryCounts]]:
-        """Unread and unseen items, and those of each of these categories; at most 1,001 index keys for each number.
+        """Unread and unseen items, and those of each of these categories.
 
-        Finding what is unseen looks at one key more for each category that there is.
+        As of one moment where at most 1,000 are unread; otherwise numbers are counted one after another.
         """
-        wanted = [
-            unread_items(tenant, user_id, unseen=unseen, category=category)
-            for category in (None, *categories)
-            for unseen in (False, True)
-        ]
+        if not categories:
+            return await self.counts(tenant, user_id), []
         with translated():
-            found = await self._lasting.aggregate(_counting(wanted), hint="counts")
-            by_index = {row["_id"]: row["count"] async for row in found}
-        counts = [by_index.get(index, 0) for index in range(len(wanted))]
-        total, *others = (_pair(*pair) for pair in zip(counts[::2], counts[1::2], strict=True))
-        return total, [CategoryCounts(name, pair) for name, pair in zip(categories, others, strict=True)]
+            return await counts.counts_by_category(self._lasting, tenant, user_id, categories)
 
     async def changed_since(self, tenant: str, user_id: str, since: datetime, limit: int) -> list[Notification]:
         """In-app notifications that changed after a moment, oldest change first, tombstones included.
@@ -160,33 +153,3 @@ def _told_as(row: Row) -> EventKind | None:
     if row.get("operation_version") != row["version"]:
         return None
     return EventKind.ALL_SEEN if row.get("seen_at") == row["updated_at"] else EventKind.RESYNC
-
-
-def unread_items(tenant: str, user_id: str, *, unseen: bool = False, category: str | None = None) -> Row:
-    """What is in an inbox, has not expired and counts as unread, or as `unseen` too; each a walk over `counts`."""
-    query: Row = {"tenant": tenant, "user_id": user_id, "unread_until": {"$gt": datetime.now(UTC)}}
-    if unseen:
-        query["seen_at"] = None
-    if category is not None:
-        query["category"] = category
-    return query
-
-
-def _counting(wanted: Sequence[Row]) -> list[Row]:
-    """Counts each of these, by its position, in one round trip; a walk ends where its count does."""
-    walks: list[list[Row]] = [
-        [{"$match": query}, {"$limit": COUNTED + 1}, {"$group": {"_id": {"$literal": index}, "count": {"$sum": 1}}}]
-        for index, query in enumerate(wanted)
-    ]
-    collection = NotificationDocument.Settings.name
-    return [*walks[0], *({"$unionWith": {"coll": collection, "pipeline": walk}} for walk in walks[1:])]
-
-
-def _pair(unread: int, unseen: int) -> InboxCounts:
-    # An item that comes in between the two walks must not make it seem that something is unseen and read.
-    unseen = min(unread, unseen)
-    return InboxCounts(_capped(unread), _capped(unseen))
-
-
-def _capped(count: int) -> CappedCount:
-    return CappedCount(min(count, COUNTED), capped=count > COUNTED)

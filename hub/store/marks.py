@@ -8,8 +8,8 @@ from uuid import UUID
 from hub.domain.events import InboxPosition, MarkedAll
 from hub.domain.ids import new_id, time_of
 from hub.store.client import Rows, translated
+from hub.store.counts import unread_items
 from hub.store.documents import InboxMarkDocument, InboxOperationDocument, NotificationDocument
-from hub.store.inbox import unread_items
 from hub.store.mapping import Row
 from hub.store.notifications import VISIBLE
 from hub.store.updates import REMOVE, absent, changed, read, seen, unread
