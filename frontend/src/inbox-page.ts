@@ -27,14 +27,26 @@ const hub = new Hub();
 const inbox = element<NotificationInbox>('inbox');
 const sent = new Sent(element('sent'), hub, NAMES);
 let capture = false;
+let needsCredential = false;
 let sample = 0;
 
 const channel = () => document.querySelector<HTMLInputElement>('input[name=channel]:checked')?.value ?? 'in_app';
 
-/** The user's id stands in the address, so that a second window is the same person. A credential never does. */
+/** Opens the bell. */
 function become(userId: string): void {
   inbox.getToken = () => hub.tokenOf(userId);
   inbox.userId = userId;
+  show(userId);
+}
+
+/** As whom the reader says they are; the bell waits for a credential where one is needed. */
+function appear(userId: string): void {
+  if (needsCredential && hub.credential === null) show(userId);
+  else become(userId);
+}
+
+/** The user's id stands in the address, so that a second window is the same person. A credential never does. */
+function show(userId: string): void {
   element('avatar').textContent = Array.from(userId)[0]?.toUpperCase() ?? '';
   element('snippet').textContent = `<script type="module"
   src="${location.origin}/notification-inbox.js"></script>
@@ -95,7 +107,7 @@ function metadata(): Record<string, string> {
 
 async function send(): Promise<void> {
   const [userId, title] = [element('user').value.trim(), element('title').value];
-  if (userId !== inbox.userId) become(userId);
+  if (userId !== inbox.userId) appear(userId);
   const command = {
     userId,
     type: channel(),
@@ -104,7 +116,7 @@ async function send(): Promise<void> {
     message: element<HTMLTextAreaElement>('message').value,
     metadata: metadata(),
   };
-  const accepted = await hub.send(command, crypto.randomUUID());
+  const accepted = await hub.send(command);
   element('sent-none').hidden = true;
   void sent.add(command, accepted);
   // Another one next time, unless the reader writes their own.
@@ -145,7 +157,8 @@ async function start(): Promise<void> {
   const user = new URLSearchParams(location.search).get('user') ?? 'user123';
   element('user').value = user;
   element('user').addEventListener('change', () => {
-    if (element('user').value.trim()) become(element('user').value.trim());
+    const userId = element('user').value.trim();
+    if (userId) appear(userId);
   });
   inbox.categories = CATEGORIES;
   fillIn();
@@ -157,8 +170,9 @@ async function start(): Promise<void> {
   element('outbox').hidden = !capture;
   offerChannels(about.channels);
   askForAddress();
-  if (about.credentials) askForCredential();
-  else become(user);
+  needsCredential = about.credentials;
+  if (needsCredential) askForCredential();
+  appear(user);
 }
 
 void start();

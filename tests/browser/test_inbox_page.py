@@ -323,3 +323,61 @@ async def test_a_page_opens_and_closes_it_and_chooses_the_scheme(inbox: InboxPag
     assert await inbox.panel.evaluate(background) == "rgb(1, 2, 3)"
     await element.evaluate("(inbox) => inbox.removeAttribute('open')")
     await expect(inbox.panel).to_be_hidden()
+
+
+async def test_a_list_that_cannot_be_had_says_so_and_is_tried_again(inbox: InboxPage, visit: Visit):
+    await inbox.open_panel()
+    await expect(inbox.panel).to_contain_text("Nothing here yet")
+    await inbox.page.route("**/graphql", lambda route: route.abort())
+    await inbox.panel.get_by_role("tab", name="Archived").click()
+    await expect(inbox.panel).to_contain_text("The server does not answer.")
+    assert await violations(inbox.page) == []
+    await inbox.page.unroute("**/graphql")
+    await inbox.panel.get_by_role("button", name="Try again").click()
+    await expect(inbox.panel).to_contain_text("Nothing archived")
+    await expect(inbox.panel.get_by_role("button", name="Try again")).to_be_hidden()
+    assert [fault for fault in visit.faults if "ERR_FAILED" not in fault] == []
+    visit.faults.clear()
+
+
+async def test_an_action_that_fails_is_taken_back_and_said(inbox: InboxPage, rest: httpx2.AsyncClient, visit: Visit):
+    await deliver(rest, inbox.user, "Stays unread")
+    await inbox.open_panel()
+    await inbox.page.route("**/graphql", lambda route: route.abort())
+    await inbox.items.get_by_role("button", name="Mark as read").click()
+    await expect(inbox.panel.locator("[part=notice]")).to_contain_text("The server does not answer.", timeout=15_000)
+    await inbox.unread("1")
+    await inbox.page.unroute("**/graphql")
+    await inbox.items.get_by_role("button", name="Mark as read").click()
+    await inbox.unread("")
+    await expect(inbox.panel.locator("[part=notice]")).to_be_hidden()
+    assert [fault for fault in visit.faults if "ERR_FAILED" not in fault] == []
+    visit.faults.clear()
+
+
+async def test_a_thousand_are_scrolled_each_once_and_in_order(inbox: InboxPage, rest: httpx2.AsyncClient):
+    made = [
+        {"user_id": inbox.user, "title": f"Number {number:04}", "message": "A message", "type": "in_app"}
+        for number in range(1000)
+    ]
+    assert (await rest.post("/api/v1/notifications/batch", json={"notifications": made})).status_code == 200
+    await inbox.unread("1,000")
+    await inbox.page.reload()
+    await inbox.live()
+    await inbox.open_panel()
+    await expect(inbox.items.first).to_be_visible()
+
+    async def is_at_the_end() -> bool:
+        await inbox.panel.get_by_role("tabpanel").evaluate("(list) => list.scrollTo(0, list.scrollHeight)")
+        return await inbox.items.count() == 1000
+
+    await until(is_at_the_end, seconds=60)
+    listed = await inbox.items.evaluate_all("(items) => items.map((item) => item.dataset.id)")
+    assert len(set(listed)) == 1000
+    wanted: list[str] = []
+    cursor = ""
+    while len(wanted) < 1000:
+        page = (await rest.get(f"/api/v1/users/{inbox.user}/inbox?limit=100{cursor}")).json()
+        wanted += [item["id"] for item in page["items"]]
+        cursor = f"&after={page['next_cursor']}"
+    assert listed == wanted

@@ -1,6 +1,7 @@
 import createNotification from '../../../graphql/operations/create_notification.graphql?raw';
 import issueUserToken from '../../../graphql/operations/issue_user_token.graphql?raw';
 import notificationEvents from '../../../graphql/operations/notification_events.graphql?raw';
+import { Naming } from '../inbox/documents';
 
 interface Violation {
   readonly field: string;
@@ -40,29 +41,33 @@ export class Refused extends Error {
   }
 }
 
-function result<Data>({ data, errors }: Answer<Data>): Data {
+function refusal({ errors }: Answer<unknown>): Refused | null {
   const [first] = errors ?? [];
-  if (first) {
-    const { code = '', violations = [] } = first.extensions ?? {};
-    const fields = violations.map(({ field, message }) => `${field}: ${message}`);
-    throw new Refused(fields.length > 0 ? fields.join(' ') : first.message, code);
-  }
-  if (!data) throw new Refused('The hub gave no answer.', '');
-  return data;
+  if (!first) return null;
+  const { code = '', violations = [] } = first.extensions ?? {};
+  const fields = violations.map(({ field, message }) => `${field}: ${message}`);
+  return new Refused(fields.length > 0 ? fields.join(' ') : first.message, code);
+}
+
+function result<Data>(answer: Answer<Data>): Data {
+  const refused = refusal(answer);
+  if (refused) throw refused;
+  if (!answer.data) throw new Refused('The hub gave no answer.', '');
+  return answer.data;
 }
 
 /** The hub, as whoever has given a key or token here; it is kept in this object and nowhere else. */
 export class Hub {
   credential: string | null = null;
+  readonly #naming = new Naming();
 
   /** Keys begin like this, a user's token does not. */
   get hasKey(): boolean {
     return this.credential?.startsWith('hub_') ?? false;
   }
 
-  async send(input: Command, idempotencyKey: string): Promise<Status> {
-    const variables = { input: { ...input, idempotencyKey } };
-    const data = await this.#run<{ createNotification: { notification: Status } }>(createNotification, variables);
+  async send(input: Command): Promise<Status> {
+    const data = await this.#run<{ createNotification: { notification: Status } }>(createNotification, { input });
     return data.createNotification.notification;
   }
 
@@ -81,7 +86,7 @@ export class Hub {
 
   /** Every status from now on, until `signal` ends it or the stream ends. */
   async *watch(id: string, signal: AbortSignal): AsyncGenerator<Status> {
-    const response = await this.#ask(notificationEvents, { id }, 'text/event-stream', signal);
+    const response = await this.#asked(notificationEvents, { id }, 'text/event-stream', signal);
     if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
       result((await response.json()) as Answer<never>);
     }
@@ -100,16 +105,26 @@ export class Hub {
   }
 
   async #run<Data>(query: string, variables: object): Promise<Data> {
-    const response = await this.#ask(query, variables, 'application/graphql-response+json', null);
+    const response = await this.#asked(query, variables, 'application/graphql-response+json', null);
     return result((await response.json()) as Answer<Data>);
   }
 
-  #ask(query: string, variables: object, accept: string, signal: AbortSignal | null): Promise<Response> {
+  /** An answer that is no refusal. Where a hub runs trusted documents alone, it is asked again by the name it wants. */
+  async #asked(query: string, variables: object, accept: string, signal: AbortSignal | null): Promise<Response> {
+    const response = await this.#ask(query, variables, accept, signal);
+    if (response.ok) return response;
+    const refused = refusal((await response.json()) as Answer<unknown>);
+    if (!refused) throw new Error(response.statusText);
+    if (!this.#naming.learn(refused.code, refused.message)) throw refused;
+    return await this.#asked(query, variables, accept, signal);
+  }
+
+  async #ask(query: string, variables: object, accept: string, signal: AbortSignal | null): Promise<Response> {
     const credential = this.credential === null ? {} : { Authorization: `Bearer ${this.credential}` };
-    return fetch('/graphql', {
+    return await fetch('/graphql', {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', Accept: accept, ...credential },
-      body: JSON.stringify({ query, variables }),
+      body: JSON.stringify({ ...(await this.#naming.of(query)), variables }),
       signal,
     });
   }

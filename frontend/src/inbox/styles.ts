@@ -506,6 +506,10 @@ const list = css`
       forced-color-adjust: none;
     }
 
+    .tab {
+      border-color: Canvas;
+    }
+
     .tab[aria-selected='true'] {
       border-color: Highlight;
     }

@@ -3251,6 +3251,10 @@ var hr = class extends EventTarget {
       forced-color-adjust: none;
     }
 
+    .tab {
+      border-color: Canvas;
+    }
+
     .tab[aria-selected='true'] {
       border-color: Highlight;
     }
