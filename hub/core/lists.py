@@ -17,7 +17,7 @@ from hub.domain.paging import (
     Position,
     checked_limit,
     decode_cursor,
-    encode_cursor,
+    encode_cursors,
 )
 from hub.domain.text import text_fault
 from hub.domain.times import to_milliseconds
@@ -43,7 +43,7 @@ class Lists:
         items = found[:limit][::-1] if request.backwards else found[:limit]
         has_next = (more and not request.backwards) or await self._goes_on(query, items, request, newer=False)
         has_previous = (more and request.backwards) or await self._goes_on(query, items, request, newer=True)
-        cursors = tuple(encode_cursor(kind, owner, filters, position_of(kind, item)) for item in items)
+        cursors = encode_cursors(kind, owner, filters, (position_of(kind, item) for item in items))
         return Page(tuple(items), cursors, has_next=has_next, has_previous=has_previous)
 
     async def _goes_on(self, query: ListQuery, items: list[Notification], request: PageRequest, *, newer: bool) -> bool:

@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import json
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -100,27 +101,44 @@ def checked_limit(field: str, value: int) -> int:
     return value
 
 
-def connection_request(first: int | None, last: int | None, after: str | None, before: str | None) -> PageRequest:
+def connection_request(
+    first: int | None, last: int | None, after: str | None, before: str | None, *, exact_ends: bool = True
+) -> PageRequest:
     """A page as Relay's connections ask for it: exactly one of `first` and `last`, 1 to 100."""
     if first is not None and last is not None:
         raise invalid(Violation("first", "must not be given together with last"))
     if first is not None:
-        return PageRequest(checked_limit("first", first), after, before, exact_ends=True)
+        return PageRequest(checked_limit("first", first), after, before, exact_ends=exact_ends)
     if last is not None:
-        return PageRequest(checked_limit("last", last), after, before, backwards=True, exact_ends=True)
+        return PageRequest(checked_limit("last", last), after, before, backwards=True, exact_ends=exact_ends)
     raise invalid(Violation("first", "or last must be given"))
 
 
 # A token's bytes: kind, the filter's fingerprint, milliseconds since 1970, the id, and a seal over all of it
 # together with tenant and user, so that a spoiled or foreign token is told from a good one.
-_LAYOUT = struct.Struct(">B4sq16s6s")
+_HEAD, _PLACE = struct.Struct(">B4s"), struct.Struct(">q16s")
+_SEAL_BYTES = 6
+_LAYOUT = struct.Struct(f">B4sq16s{_SEAL_BYTES}s")
 
 
 def encode_cursor(kind: ListKind, owner: tuple[str, str | None], filters: Filter, position: Position) -> str:
     """The token of a place; `owner` is the tenant and, for a user's lists, the user."""
-    milliseconds = (position.at - _EPOCH) // _MILLISECOND
-    body = struct.pack(">B4sq16s", kind, filters.fingerprint(), milliseconds, position.id.bytes)
-    return base64.urlsafe_b64encode(body + _seal(owner, body)).rstrip(b"=").decode()
+    return encode_cursors(kind, owner, filters, (position,))[0]
+
+
+def encode_cursors(
+    kind: ListKind, owner: tuple[str, str | None], filters: Filter, positions: Iterable[Position]
+) -> tuple[str, ...]:
+    """The tokens of places in one list: what they have in common is worked out once."""
+    head, seal = _HEAD.pack(kind, filters.fingerprint()), _seal_of(owner)
+    tokens = []
+    for position in positions:
+        milliseconds = (position.at - _EPOCH) // _MILLISECOND
+        body = head + _PLACE.pack(milliseconds, position.id.bytes)
+        sealed = seal.copy()
+        sealed.update(body)
+        tokens.append(base64.urlsafe_b64encode(body + sealed.digest()[:_SEAL_BYTES]).rstrip(b"=").decode())
+    return tuple(tokens)
 
 
 def decode_cursor(
@@ -154,5 +172,11 @@ def invalid_cursor(field: str) -> HubError:
 
 
 def _seal(owner: tuple[str, str | None], body: bytes) -> bytes:
+    seal = _seal_of(owner)
+    seal.update(body)
+    return seal.digest()[:_SEAL_BYTES]
+
+
+def _seal_of(owner: tuple[str, str | None]) -> hashlib._Hash:
     tenant, user_id = owner
-    return hashlib.sha256(f"{tenant}\0{user_id or ''}\0".encode() + body).digest()[:6]
+    return hashlib.sha256(f"{tenant}\0{user_id or ''}\0".encode())

@@ -41,7 +41,7 @@ class ListStore:
             order.insert(0, (_place_field(query), direction))
         with translated():
             found = self._rows.find(_selection(query)).sort(order).limit(limit)
-            return [to_entity(row) async for row in found]
+            return list(map(to_entity, await found.to_list()))
 
 
 def _selection(query: ListQuery) -> Row:

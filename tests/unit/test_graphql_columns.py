@@ -2,8 +2,9 @@
 
 import inspect
 import json
+import re
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from operator import itemgetter
@@ -22,6 +23,9 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from hub.core.app import Core
+from hub.domain.ids import new_id
+from hub.domain.notifications import Attempt, Fault, Notification, OutcomeKind, Priority
+from hub.domain.paging import Page
 from hub.domain.principals import ANONYMOUS_LOCAL
 from hub.domain.statistics import Bucket, Row, Statistics, StatisticsQuery
 from hub.domain.status import STORED, Status
@@ -46,7 +50,7 @@ class Counting(Executor):
         type(self).run = []
 
     def execute_field(self, parent_type: Any, source: Any, details: Any, path: Any, position_context: Any) -> Any:
-        if parent_type.name in {"StatisticsRow", "Thing"}:
+        if parent_type.name in {"StatisticsRow", "Thing", "Inner", "NotificationEdge", "Notification"}:
             self.run.append(path.key)
         return super().execute_field(parent_type, source, details, path, position_context)
 
@@ -239,6 +243,64 @@ async def test_items_that_are_no_rows_are_answered_alike(fast: Schema, stock: Sc
         assert found == await answered(stock, document(selection), lambda: [*good_rows(), odd])
 
 
+# ------------------------------------------------------------------------------------------------ pages of notifications
+@dataclass
+class Listed:
+    """A page of notifications, each unlike the others."""
+
+    async def list(self, *_: object, **__: object) -> Page:
+        made = [
+            Notification(
+                new_id(), "t", "u", "Title", "Text", "email", None, None, {"a": [1.0, None]}, Priority.HIGH, category,
+                status, reason, attempts, None, MOMENT, None, MOMENT, MOMENT, None, MOMENT, read_at, 3, "c",
+            )
+            for category, status, reason, attempts, read_at in (
+                (None, Status.DELIVERED, None, (), MOMENT),
+                ("news", Status.FAILED, Fault("NO", "Never."), (), None),
+                ("news", Status.SENT, None, (Attempt(1, "p", None, MOMENT, MOMENT, OutcomeKind.ACCEPTED, None),), None),
+            )
+        ]  # fmt: skip
+        return Page(tuple(made), ("x", "y", "z"), has_next=True, has_previous=False)
+
+
+@dataclass
+class OnlyNotifications:
+    notifications: Listed
+
+
+EVERY = (
+    "id userId title message type html to metadata priority category status scheduledAt expiresAt nextAttemptAt createdAt "
+    "updatedAt sentAt deliveredAt readAt seenAt archivedAt version"
+)
+
+
+@pytest.mark.parametrize(
+    ("selection", "plain"),
+    [
+        ("edges { cursor node { id title readAt status } }", True),
+        (f"edges {{ node {{ {EVERY} __typename }} }} pageInfo {{ endCursor }}", True),
+        ("edges { place: cursor node { ...N } node { ... on Node { key: id } title } }", True),
+        ("edges { node { id attempts { number } } }", False),
+        ("edges { cursor node { id statusReason { code } } }", False),
+    ],
+)
+async def test_pages_are_answered_alike(fast: Schema, stock: Schema, selection: str, *, plain: bool):
+    fragment = "fragment N on Notification { version updatedAt }" if "...N" in selection else ""
+    query = f"{{ notifications(first: 3) {{ {selection} }} }} {fragment}"
+    page = Listed()
+    found = []
+    for schema in (fast, stock):
+        context = Context.fresh(cast("Core", OnlyNotifications(page)), ANONYMOUS_LOCAL)
+        result = await schema.execute(query, context_value=context)
+        assert result.data
+        assert not result.errors
+        found.append(re.sub(r"[0-9a-f-]{36}", "id", json.dumps(result.data)))
+        assert len(result.data["notifications"]["edges"]) == 3
+        if schema is fast:
+            assert (Counting.run == []) is plain
+    assert found[0] == found[1]
+
+
 # ------------------------------------------------------------------------------------------- what a type may have besides
 class Allowed(BasePermission):
     message = "No."
@@ -351,6 +413,24 @@ async def test_only_plain_attributes_take_the_short_cut(query: str, *, plain: bo
 
 async def test_only_registered_types_take_the_short_cut():
     await compare("{ things { plain } }", plain=False)
+
+
+class MoreInner(Inner):
+    """Not exactly an inner."""
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize(
+    ("inner", "plain"),
+    [(Inner(x=1), True), (None, False), (MoreInner(x=1), False), (Inner(x=cast("int", "many")), False)],
+)
+async def test_objects_within_are_plain_if_they_are_registered_too(
+    inner: Any, *, plain: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(columns.PLAIN, Inner, Inner)
+    listed = [*things(), replace(things()[0], inner=inner)]
+    monkeypatch.setitem(globals(), "things", lambda: listed)
+    await compare("{ things { inner { x ...F } plain } } fragment F on Inner { y: x kind: __typename }", plain=plain)
 
 
 class Doubling(SchemaExtension):

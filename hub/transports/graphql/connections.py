@@ -5,12 +5,14 @@ Relay's Cursor Connections Specification; unlike `strawberry.relay.ListConnectio
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import strawberry
+from graphql import FieldNode, FragmentDefinitionNode, FragmentSpreadNode, SelectionNode
 
-from hub.domain.paging import Filter, Page
+from hub.domain.paging import Filter, Page, PageRequest, connection_request
 from hub.domain.status import Status
 from hub.transports.graphql.schemas import Notification, NotificationStatus, domain_status
 
@@ -93,6 +95,27 @@ class NotificationFilter:
             created_before=self.created_before,
             reason=self.reason,
         )
+
+
+def requested(
+    info: strawberry.Info[Any, Any], first: int | None, last: int | None, after: str | None, before: str | None
+) -> PageRequest:
+    """The page that a field's arguments ask for. What lies beyond its cursor is looked up only if that is selected."""
+    behind = "hasPreviousPage" if last is None else "hasNextPage"
+    raw = info._raw_info  # noqa: SLF001 - Strawberry's own selections are an object for each field of the document
+    return connection_request(first, last, after, before, exact_ends=_selects(raw.field_nodes, raw.fragments, behind))
+
+
+def _selects(nodes: Iterable[SelectionNode], fragments: Mapping[str, FragmentDefinitionNode], name: str) -> bool:
+    """Whether a field of that name is anywhere beneath, be it under `@skip`; documents are bounded before they run."""
+    for node in nodes:
+        if isinstance(node, FieldNode) and node.name.value == name:
+            return True
+        within = fragments[node.name.value] if isinstance(node, FragmentSpreadNode) else node
+        below = getattr(within, "selection_set", None)
+        if below is not None and _selects(below.selections, fragments, name):
+            return True
+    return False
 
 
 @strawberry.type(description="What lies on either side of a page.")

@@ -7,7 +7,7 @@ from typing import Annotated
 import strawberry
 
 from hub.core.dead_letters import Selection
-from hub.domain.paging import Filter, connection_request
+from hub.domain.paging import Filter
 from hub.transports.graphql.connections import (
     After,
     ArchivedIs,
@@ -24,6 +24,7 @@ from hub.transports.graphql.connections import (
     TypeIs,
     UnreadIs,
     UserIdIs,
+    requested,
     status_of,
 )
 from hub.transports.graphql.context import Info
@@ -104,7 +105,7 @@ class DeadLetterQueries:
             created_before=created_before,
             reason=reason,
         )
-        page = connection_request(first, last, after, before)
+        page = requested(info, first, last, after, before)
         context = info.context
         return NotificationConnection.of(await context.core.dead_letters.list(context.principal, filters, page))
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import strawberry
 
 from hub.domain.notifications import NewNotification
-from hub.domain.paging import Filter, connection_request
+from hub.domain.paging import Filter
 from hub.log import correlation_id
 from hub.transports.graphql.connections import (
     After,
@@ -26,6 +26,7 @@ from hub.transports.graphql.connections import (
     TypeIs,
     UnreadIs,
     UserIdIs,
+    requested,
     status_of,
 )
 from hub.transports.graphql.context import Info
@@ -184,7 +185,7 @@ class NotificationQueries:
             created_before=created_before,
             reason=reason,
         )
-        page = connection_request(first, last, after, before)
+        page = requested(info, first, last, after, before)
         context = info.context
         return NotificationConnection.of(await context.core.notifications.list(context.principal, filters, page))
 

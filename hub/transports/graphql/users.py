@@ -11,7 +11,7 @@ from hub.core import access
 from hub.domain.checks import is_user_id
 from hub.domain.errors import HubError, Violation, invalid
 from hub.domain.notifications import User as Record
-from hub.domain.paging import Filter, connection_request
+from hub.domain.paging import Filter
 from hub.domain.principals import Principal
 from hub.domain.users import UserRecord
 from hub.transports.graphql.connections import (
@@ -28,6 +28,7 @@ from hub.transports.graphql.connections import (
     StatusIs,
     TypeIs,
     UnreadIs,
+    requested,
     status_of,
 )
 from hub.transports.graphql.context import Info
@@ -106,7 +107,7 @@ class User(Node):
             created_before=created_before,
             reason=reason,
         )
-        page = connection_request(first, last, after, before)
+        page = requested(info, first, last, after, before)
         context = info.context
         return NotificationConnection.of(
             await context.core.notifications.list_of_user(context.principal, self.user_id, filters, page)
@@ -142,7 +143,7 @@ class User(Node):
             created_before=created_before,
             reason=reason,
         )
-        page = connection_request(first, last, after, before)
+        page = requested(info, first, last, after, before)
         context = info.context
         return NotificationConnection.of(await context.core.inbox.list(context.principal, self.user_id, filters, page))
 
