@@ -35,12 +35,13 @@ def _token(request: Request) -> str | None:
     return bearer(", ".join(request.headers.getlist("authorization")))
 
 
-def _caller(request: Request) -> Principal:
+# Coroutines, though they wait for nothing: FastAPI takes a plain function to a thread and back, at every request.
+async def _caller(request: Request) -> Principal:
     principal: Principal = request.state.principal
     return principal
 
 
-def _guest(request: Request) -> Principal | None:
+async def _guest(request: Request) -> Principal | None:
     principal: Principal | None = request.state.principal
     return principal
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -161,6 +161,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HubError, _on_hub_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
+
+
+async def answered(handle: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+    """What a handler answers, or how its refusal looks; for requests that don't go through FastAPI's own handling."""
+    try:
+        return await handle(request)
+    except HubError as error:
+        return problem(error)
+    except HTTPException as error:
+        return await _on_http_exception(request, error)
 
 
 async def _on_hub_error(_request: Request, error: Exception) -> Response:

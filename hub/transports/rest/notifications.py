@@ -13,7 +13,7 @@ from hub.transports.rest.answers import NotificationPage, answer, notification_b
 from hub.transports.rest.auth import Caller
 from hub.transports.rest.batch import BATCH_BYTES, BatchResults, NewBatch, results_body
 from hub.transports.rest.openapi import BODY_PROBLEMS, PREFIX, header, operation
-from hub.transports.rest.requests import with_body_limit
+from hub.transports.rest.requests import answered_by, validated, with_body_limit
 from hub.transports.rest.schemas import (
     IdempotencyKey,
     ListQuery,
@@ -26,6 +26,7 @@ from hub.transports.rest.schemas import (
 from hub.transports.rest.streams import STREAM_RESPONSE, EventStream, Streams
 
 _TAG = "notifications"
+CREATE = "createNotification"
 _CREATED = {
     "headers": {
         "Location": header("Where it is.", f"{PREFIX}/notifications/0198d0c2-7c1e-7b3a-9f0e-3a5b6c7d8e9f"),
@@ -54,8 +55,9 @@ class NotificationRoutes:
             status_code=201,
             response_model=answers.Notification,
             responses={201: _CREATED},
+            route_class_override=answered_by(router.route_class, self._create_directly),
             **operation(
-                "createNotification",
+                CREATE,
                 "Create a notification",
                 _TAG,
                 "The notification; on disk, whatever becomes of the broker.",
@@ -163,6 +165,11 @@ class NotificationRoutes:
         if created.replayed:
             headers["Idempotency-Replayed"] = "true"
         return answer(notification_body(created.notification), 201, headers)
+
+    async def _create_directly(self, request: Request) -> Response:
+        """The same without FastAPI's way from a request to a function's arguments: half of what a create costs."""
+        body = validated(NewNotification, await request.json())
+        return await self.create(body, request.state.principal, request.headers.get("idempotency-key"))
 
     async def create_many(self, body: NewBatch, principal: Caller) -> Response:
         """Up to 1,000, each accepted or refused by itself: 200 whatever became of them.

@@ -7,11 +7,11 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, ClassVar, NoReturn, get_origin
+from typing import Any, ClassVar, NoReturn, TypeVar, get_origin
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from hub.core.credentials import Credentials
@@ -22,13 +22,14 @@ from hub.domain.principals import Principal
 from hub.settings import Settings
 from hub.transports.nesting import check_nesting
 from hub.transports.rest.auth import ADMISSION, COUNTED
-from hub.transports.rest.errors import LONGEST_NAME, MOST_VIOLATIONS
+from hub.transports.rest.errors import LONGEST_NAME, MOST_VIOLATIONS, violations_of
 
 JSON = "application/json"
 _JSON_TYPE = re.compile(r"application/(?:json|[\w.!#$&^-]+\+json)", re.ASCII | re.IGNORECASE)
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 _QUALITY = re.compile(r"q\s*=\s*([01](?:\.\d{0,3})?)", re.ASCII | re.IGNORECASE)
 
+M = TypeVar("M", bound=BaseModel)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -40,9 +41,13 @@ class OperationRoute(APIRoute):
     credentials: ClassVar[Credentials]
     rates: ClassVar[Rates]
 
+    def operation(self) -> Handler:
+        """What answers once the checks are passed: FastAPI's handler."""
+        return super().get_route_handler()
+
     def get_route_handler(self) -> Handler:
-        """FastAPI's handler behind our checks, all of it under the operation's deadline."""
-        operate = super().get_route_handler()
+        """The operation behind our checks, all of it under its deadline."""
+        operate = self.operation()
         offered = self._media_type()
         admit = self._admission()
         known, lists = self._query_names()
@@ -106,6 +111,21 @@ def with_body_limit(routes: type[APIRoute], limit: int) -> type[APIRoute]:
     """The class of routes that take no bodies beyond a limit of their own, however much others take."""
     assert issubclass(routes, OperationRoute)  # noqa: S101 - tells the type checker
     return type("Limited", (routes,), {"max_body_bytes": min(routes.max_body_bytes, limit)})
+
+
+def answered_by(routes: type[APIRoute], direct: Handler) -> type[APIRoute]:
+    """The class of routes that FastAPI only describes: a handler of ours finds the body decoded and the caller let in."""
+    assert issubclass(routes, OperationRoute)  # noqa: S101 - tells the type checker
+    return type("Direct", (routes,), {"operation": lambda _: direct})
+
+
+def validated(model: type[M], content: object) -> M:
+    """A decoded body as its model, or INVALID_VALUE for every field that is wrong, as FastAPI would have it."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        found = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors(include_url=False)]
+        raise invalid(*violations_of(found)) from None
 
 
 def check_accept(request: Request, offered: str) -> None:
