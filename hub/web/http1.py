@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, cast
+from urllib.parse import unquote
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from hub.web.policy import ANSWER_HEADERS
+from hub.web.short import ShortCycle, whole_request
 from hub.web.site import Asgi
 
 MAX_HEAD_BYTES = 16 * 1024
@@ -109,6 +111,8 @@ class _Bounded(H11Protocol):
         self._late: asyncio.TimerHandle | None = None
         self._surplus = False
         self._refused = False
+        self._unread = b""
+        """What came while a request that went the short way was answered."""
 
     @property
     def _cycle(self) -> RequestResponseCycle | None:
@@ -133,12 +137,71 @@ class _Bounded(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        if self._takes_short_way(data):
+            return
         super().data_received(data)
         # An answer that is out leaves what may still come of its request's body: that too must not drip for ever.
         cycle = self._cycle
         answering = cycle is not None and not cycle.response_complete
         if self._late is None and not answering and self.transport.get_protocol() is self:
             self._wait_for_head()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        unread, self._unread = self._unread, b""
+        if unread and not self.transport.is_closing():
+            self.data_received(unread)
+
+    def _takes_short_way(self, data: bytes) -> bool:
+        """Whether that was all: a whole request is on its way, or what came must wait for the end of one that is."""
+        cycle = self._cycle
+        if isinstance(cycle, ShortCycle) and not cycle.response_complete:
+            self._unread += data
+            self.flow.pause_reading()
+            return True
+        idle = self.conn.our_state is h11.IDLE and self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
+        request = whole_request(data, MAX_HEAD_BYTES, MAX_HEADERS) if idle and not self._surplus else None
+        if request is None:
+            return False
+        self._stop_waiting()
+        self._unset_keepalive_if_required()
+        self._begin(*request)
+        return True
+
+    def _begin(self, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        raw_path, _, query_string = target.partition(b"?")
+        self.headers = headers
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme or "http",
+            "method": "POST",
+            "root_path": self.root_path,
+            "path": self.root_path + unquote(raw_path.decode("ascii")),
+            "raw_path": self.root_path.encode("ascii") + raw_path,
+            "query_string": query_string,
+            "headers": headers,
+            "state": self.app_state.copy(),
+        }
+        self.cycle = ShortCycle(
+            body,
+            scope=self.scope,
+            conn=self.conn,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            on_response=self.on_response_complete,
+        )
+        task = self.loop.create_task(self.cycle.run_asgi(self.app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def handle_events(self) -> None:
         before = self.cycle
