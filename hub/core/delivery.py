@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -101,11 +101,11 @@ class Delivery:
     async def _attempt(self, claim: Claim, lease_began: float) -> Record:
         ready = await self._guard(claim, lease_began)
         if isinstance(ready, Decision):
-            return Record(claim, ready, attempt=None)
+            return Record(claim, ready, attempt=None, stamp=claim.token)
         channel = self._channels[claim.notification.type]
         started_at = self._clocks.now()
         outcome = await self._send(channel, ready)
-        return self._decide(claim, channel, outcome, started_at)
+        return replace(self._decide(claim, channel, outcome, started_at), stamp=claim.token)
 
     async def _guard(self, claim: Claim, lease_began: float) -> Message | Decision:
         """What to send, or what becomes of it because nothing may be sent."""

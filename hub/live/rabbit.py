@@ -7,7 +7,14 @@ from collections import deque
 from collections.abc import Sequence
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractConnection,
+    AbstractExchange,
+    AbstractIncomingMessage,
+    AbstractQueue,
+    HeadersType,
+)
 
 from hub.broker.connection import ANSWER_SECONDS, keep_connected
 from hub.core.ports import Hint
@@ -89,8 +96,11 @@ class _Announcing:
     async def _flush(self, exchange: AbstractExchange) -> None:
         hints, self._waiting = self._waiting, deque(maxlen=_ANNOUNCED)
         try:
-            for key, body in wire.messages(hints):
-                message = aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.NOT_PERSISTENT)
+            for (key, *others), body in wire.messages(hints):
+                # RabbitMQ routes by all keys that CC names as well, and gives a queue one copy however many fit: what is
+                # published once reaches whoever is bound for any of its users (rabbitmq.com/docs/sender-selected).
+                headers: HeadersType = {"CC": [*others]} if others else {}
+                message = aio_pika.Message(body, headers=headers, delivery_mode=aio_pika.DeliveryMode.NOT_PERSISTENT)
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await exchange.publish(message, key, mandatory=False)
         except BaseException:

@@ -1,4 +1,4 @@
-"""Hints on the broker: ids only, never content; one message holds many hints of one user."""
+"""Hints on the broker: ids only, never content; one message holds many hints, of many users."""
 
 from __future__ import annotations
 
@@ -28,35 +28,21 @@ def routing_key(tenant: str, user_id: str) -> str:
     return hashlib.sha256(f"{tenant}\0{user_id}".encode()).hexdigest()[:32]
 
 
-def messages(hints: Iterable[Hint]) -> Iterator[tuple[str, bytes]]:
+def messages(hints: Iterable[Hint]) -> Iterator[tuple[list[str], bytes]]:
     """Routing keys and bodies of as few messages as can be; what is said twice is sent once."""
-    by_user: defaultdict[tuple[str, str], dict[Hint, None]] = defaultdict(dict)
-    for hint in hints:
-        by_user[hint.tenant, hint.user_id][hint] = None
-    for (tenant, user_id), unique in by_user.items():
-        mine = list(unique)
-        for start in range(0, len(mine), _HINTS_PER_MESSAGE):
-            yield routing_key(tenant, user_id), encode(tenant, user_id, mine[start : start + _HINTS_PER_MESSAGE])
+    unique = list(dict.fromkeys(hints))
+    for start in range(0, len(unique), _HINTS_PER_MESSAGE):
+        by_user: defaultdict[tuple[str, str], list[Hint]] = defaultdict(list)
+        for hint in unique[start : start + _HINTS_PER_MESSAGE]:
+            by_user[hint.tenant, hint.user_id].append(hint)
+        keys = [routing_key(tenant, user_id) for tenant, user_id in by_user]
+        first, *others = (_part(*owner, mine) for owner, mine in by_user.items())
+        yield keys, _dumped({"v": VERSION, **first} | ({"o": others} if others else {}))
 
 
 def encode(tenant: str, user_id: str, hints: Iterable[Hint]) -> bytes:
-    """The body of a message."""
-    message: dict[str, Any] = {"v": VERSION, "t": tenant, "u": user_id, "n": [], "a": []}
-    for hint in hints:
-        match hint:
-            case Change():
-                message["n"].append(hint.notification_id.hex)
-            case AllRead():
-                message["a"].append(_mark(hint))
-                if hint.marked_at is not None:
-                    message.setdefault("m", {})[str(len(message["a"]) - 1)] = _moment(hint.marked_at)
-            # Older processes pass over what they don't know, and find the changes by looking again.
-            case AllSeen():
-                moment = None if hint.marked_at is None else _moment(hint.marked_at)
-                message.setdefault("s", []).append([*_mark(hint), moment])
-            case Undone():
-                message["x"] = 1
-    return json.dumps(message, separators=(",", ":")).encode()
+    """The body of a message about one user."""
+    return _dumped({"v": VERSION, **_part(tenant, user_id, hints)})
 
 
 def decode(body: bytes) -> list[Hint]:
@@ -65,21 +51,46 @@ def decode(body: bytes) -> list[Hint]:
         message = json.loads(body)
         if message["v"] != VERSION:
             raise UnreadableError
-        tenant, user_id = str(message["t"]), str(message["u"])
-        changes = [Change(tenant, user_id, UUID(text)) for text in message["n"]]
-        marked = message.get("m", {})
-        read = [
-            AllRead(tenant, user_id, _position(*place), category, _time(marked.get(str(index))))
-            for index, (*place, category) in enumerate(message["a"])
-        ]
-        seen = [
-            AllSeen(tenant, user_id, _position(*place), category, _time(moment))
-            for *place, category, moment in message.get("s", ())
-        ]
-        undone = [Undone(tenant, user_id)] if message.get("x") else []
+        # Of other users, since one message is for many: older processes read the first one's, and find the rest later.
+        return [hint for part in (message, *message.get("o", ())) for hint in _read(part)]
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise UnreadableError from None
-    return [*changes, *read, *seen, *undone]
+
+
+def _dumped(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def _part(tenant: str, user_id: str, hints: Iterable[Hint]) -> dict[str, Any]:
+    part: dict[str, Any] = {"t": tenant, "u": user_id, "n": [], "a": []}
+    for hint in hints:
+        match hint:
+            case Change():
+                part["n"].append(hint.notification_id.hex)
+            case AllRead():
+                part["a"].append(_mark(hint))
+                if hint.marked_at is not None:
+                    part.setdefault("m", {})[str(len(part["a"]) - 1)] = _moment(hint.marked_at)
+            # Older processes pass over what they don't know, and find the changes by looking again.
+            case AllSeen():
+                moment = None if hint.marked_at is None else _moment(hint.marked_at)
+                part.setdefault("s", []).append([*_mark(hint), moment])
+            case Undone():
+                part["x"] = 1
+    return part
+
+
+def _read(part: dict[str, Any]) -> Iterator[Hint]:
+    tenant, user_id = str(part["t"]), str(part["u"])
+    for text in part["n"]:
+        yield Change(tenant, user_id, UUID(text))
+    marked = part.get("m", {})
+    for index, (*place, category) in enumerate(part["a"]):
+        yield AllRead(tenant, user_id, _position(*place), category, _time(marked.get(str(index))))
+    for *place, category, moment in part.get("s", ()):
+        yield AllSeen(tenant, user_id, _position(*place), category, _time(moment))
+    if part.get("x"):
+        yield Undone(tenant, user_id)
 
 
 def _mark(mark: AllRead | AllSeen) -> list[int | str | None]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from pymongo import UpdateOne
+from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from hub.domain.errors import HubError
@@ -45,7 +46,15 @@ class Record:
     decision: Decision
     attempt: Attempt | None
     stamp: UUID = field(default_factory=uuid4)
-    """Tells this record, written once more, from another one of the same claim, such as that of its lapse."""
+    """Tells this record, written once more, from another one of the same claim, such as that of its lapse.
+
+    The claim's own token where there is but one such record: then those of one batch can be written together.
+    """
+
+    @property
+    def mark(self) -> tuple[UUID, UUID]:
+        """What tells it from every other one in the store."""
+        return self.claim.notification.id, self.stamp
 
 
 class WorkStore:
@@ -108,7 +117,10 @@ class WorkStore:
         Where a receipt was faster its status stays, and the attempt alone is noted, which is True as well. Repeating a record that was written is harmless and answers True. One that the server refused has an error of its
         own: STORE_UNREACHABLE if the next try may end better, RefusedWriteError if not.
         """
-        writes = [UpdateOne(_fence(record.claim), self._outcome(record)) for record in records]
+        return await self._record(records, _alike(records))
+
+    async def _record(self, records: Sequence[Record], groups: Sequence[Sequence[Record]]) -> list[bool | Exception]:
+        writes = [UpdateMany(_fence(group), self._outcome(group[0])) for group in groups]
         refused: dict[int, Exception] = {}
         try:
             with translated():
@@ -116,13 +128,16 @@ class WorkStore:
                 if result.matched_count == len(records):
                     return [True] * len(records)
         except BulkWriteError as error:
+            if len(groups) < len(records):
+                # One that is refused stops those that are written with it: now each has a write, and an error, of its own.
+                return await self._record(records, [[record] for record in records])
             refused = refusals(error)
         written = await self._written(records)
-        written |= await self._note_overtaken([record for record in records if record.stamp not in written])
-        return [record.stamp in written or refused.get(index, False) for index, record in enumerate(records)]
+        written |= await self._note_overtaken([record for record in records if record.mark not in written])
+        return [record.mark in written or refused.get(index, False) for index, record in enumerate(records)]
 
-    async def _note_overtaken(self, records: Sequence[Record]) -> set[UUID]:
-        """Notes the attempts of claims whose notification was moved on by a receipt; the stamps of those noted."""
+    async def _note_overtaken(self, records: Sequence[Record]) -> set[tuple[UUID, UUID]]:
+        """Notes the attempts of claims whose notification was moved on by a receipt; the marks of those noted."""
         writes = [
             UpdateOne(_overtaken(record.claim), changed(_attempted(record.attempt) | _noted(record)))
             for record in records
@@ -140,13 +155,13 @@ class WorkStore:
             log.warning("attempt_refused", error=named(error))
         return await self._written(records)
 
-    async def _written(self, records: Sequence[Record]) -> set[UUID]:
-        """The stamps that are in the store."""
+    async def _written(self, records: Sequence[Record]) -> set[tuple[UUID, UUID]]:
+        """The marks that are in the store."""
         stamps = [record.stamp for record in records]
         ids = [record.claim.notification.id for record in records]
         query: Row = {"_id": {"$in": ids}, "recorded_by": {"$in": stamps}}
         with translated():
-            return {row["recorded_by"] async for row in self._rows.find(query, {"recorded_by": 1})}
+            return {(row["_id"], row["recorded_by"]) async for row in self._rows.find(query, {"recorded_by": 1})}
 
     def _outcome(self, record: Record) -> list[Row]:
         decision = record.decision
@@ -199,5 +214,14 @@ def _overtaken(claim: Claim) -> Row:
     return {"_id": claim.notification.id, "overtaken.token": claim.token}
 
 
-def _fence(claim: Claim) -> Row:
-    return {"_id": claim.notification.id, "claim.token": claim.token, "status": Status.SENDING.value}
+def _alike(records: Sequence[Record]) -> list[list[Record]]:
+    """Those that write the same, together: parsing an update costs the server more than carrying it out."""
+    groups: defaultdict[tuple[UUID, UUID, Decision, Attempt | None], list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.claim.token, record.stamp, record.decision, record.attempt].append(record)
+    return list(groups.values())
+
+
+def _fence(group: Sequence[Record]) -> Row:
+    ids = [record.claim.notification.id for record in group]
+    return {"_id": {"$in": ids}, "claim.token": group[0].claim.token, "status": Status.SENDING.value}

@@ -29,7 +29,7 @@ from hub.store.client import Rows, translated
 from hub.store.mapping import Row
 from hub.store.notifications import NotificationStore
 from hub.store.outbox import OutboxStore
-from hub.store.work import Claim
+from hub.store.work import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,8 @@ def _relay_without_confirms() -> None:
 
 
 def _status_write_without_compare_and_set() -> None:
-    def unfenced(claim: Claim) -> Row:
-        return {"_id": claim.notification.id}
+    def unfenced(group: Sequence[Record]) -> Row:
+        return {"_id": {"$in": [record.claim.notification.id for record in group]}}
 
     work._fence = unfenced
 

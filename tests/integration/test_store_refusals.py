@@ -14,7 +14,11 @@ import structlog
 from pymongo import AsyncMongoClient
 
 from hub.domain.errors import HubError, Reason
+from hub.domain.notifications import Attempt, OutcomeKind
+from hub.domain.retry import Decision
 from hub.domain.status import Status
+from hub.store.client import RefusedWriteError
+from hub.store.work import Record
 from tests.assembly import PERMANENT, Assembly, Timing, assembled
 from tests.servers import MongoServer
 from tests.waiting import until
@@ -127,3 +131,26 @@ async def test_an_outcome_that_is_refused_is_no_other_ones_trouble(server: Fault
         await hub.store.database.command("collMod", hub.rows.name, validator={})
     assert [entry["notification_id"] for entry in logged if entry["event"] == "delivery_failed"] == [str(unfit.id)]
     assert (await hub.get(unfit)).status is Status.SENDING
+
+
+async def test_one_that_is_refused_does_not_stop_those_written_with_it(
+    server: FaultyMongo, impatient: Assembly
+) -> None:
+    """What becomes of all is the same, so that one write could do."""
+    hub = impatient
+    created = [await hub.created(title="unfit" if number == 1 else "fit") for number in range(3)]
+    claims = [claim for claim in await hub.work.claim_many([one.id for one in created]) if claim is not None]
+    moment = created[0].created_at
+    attempt = Attempt(1, "inbox", None, moment, moment, OutcomeKind.DELIVERED, None)
+    records = [Record(claim, Decision(Status.DELIVERED), attempt, stamp=claim.token) for claim in claims]
+    rule = {"$nor": [{"title": "unfit", "status": "delivered"}]}
+    await hub.store.database.command("collMod", hub.rows.name, validator=rule)
+    try:
+        results = await hub.work.record_many(records)
+    finally:
+        await hub.store.database.command("collMod", hub.rows.name, validator={})
+    assert [type(result) for result in results] == [bool, RefusedWriteError, bool]
+    assert [(await hub.get(one)).status for one in created] == [Status.DELIVERED, Status.SENDING, Status.DELIVERED]
+    again = await hub.work.record_many(records)
+    assert again == [True, True, True]
+    assert [(await hub.get(one)).version for one in created] == [3, 3, 3]
