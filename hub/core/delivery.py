@@ -33,6 +33,7 @@ _WAITING = 100_000
 UNKNOWN_NOTIFICATION = "UNKNOWN_NOTIFICATION"
 """The reason of a dead letter whose notification does not exist: no message of this hub, or of a store that was lost."""
 _UNSENT = Decision(Status.PENDING)
+_FIRST_PAUSE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,8 @@ class Delivery:
             await self._unclaimed(notification_id)
             return
         with correlated(claim.notification.correlation_id):
-            self._announce([claim])
-            record = await self._attempt(claim, lease_began)
-            await self._record([record])
+            self._announce(claim)
+            await self._record(await self._attempt(claim, lease_began))
 
     async def lapse(self, claims: Sequence[Claim]) -> int:
         """Settles what became of claims whose lease ran out: the attempt may have been taken. Returns of how many."""
@@ -89,7 +89,11 @@ class Delivery:
         if len(known) < len(claims):
             # Of a channel that another version has, or that was taken away: its relays know what may be sent again.
             log.info("lapsed_of_unknown_channel", count=len(claims) - len(known))
-        await self._record([self._lapsed(claim) for claim in known])
+        written = await asyncio.gather(*(self._record(self._lapsed(claim)) for claim in known), return_exceptions=True)
+        for refusal in written:
+            # Once all the others are dealt with.
+            if refusal is not None:
+                raise refusal
         return len(known)
 
     async def _unclaimed(self, notification_id: UUID) -> None:
@@ -166,35 +170,38 @@ class Delivery:
         outcome = Outcome(OutcomeKind.AMBIGUOUS, claim.notification.type, error=fault)
         return self._decide(claim, self._channels[claim.notification.type], outcome, claim.started_at)
 
-    async def _record(self, records: Sequence[Record]) -> None:
-        """Writes what became of claims; a store that is away is asked again until it says who has them now.
-
-        What the store refuses for good is raised, once all the others are dealt with.
-        """
-        written = await asyncio.gather(*(self._write(record) for record in records), return_exceptions=True)
-        kept = [record for record, good in zip(records, written, strict=True) if good is True]
-        self._announce([record.claim for record in kept])
-        for record in kept:
+    async def _record(self, record: Record) -> None:
+        """Writes what became of a claim, and tells whoever wants to know; raises what the store refuses for good."""
+        if await self._write(record):
+            self._announce(record.claim)
             self._observe(record)
             self._bury(record)
-        for refusal in written:
-            if isinstance(refusal, BaseException):
-                raise refusal
 
     async def _write(self, record: Record) -> bool:
+        with self._unrecorded.one():
+            try:
+                written = await self._records.add(record)
+            except HubError as error:
+                if not _store_away(error):
+                    raise
+                written = await self._write_once_it_is_back(record)
+        if not written:
+            # Another worker has it by now; what it records holds, and our attempt shows there as an ambiguous one.
+            log.warning("lease_lost", notification_id=str(record.claim.notification.id))
+        return written
+
+    async def _write_once_it_is_back(self, record: Record) -> bool:
+        """A store that is away is asked again until it says who has the claim now."""
         # Without end: what was sent and is not on record is sent again by somebody else. The fence, not a clock, tells
         # when it is too late. Often, so that we come before the sweep once the store is back.
         attempts = stamina.retry_context(
             on=_store_away, attempts=None, timeout=None, wait_initial=0.1, wait_max=0.5, wait_jitter=0.1
         )
-        with self._unrecorded.one():
-            async for attempt in attempts:
-                checkpoint()
-                with attempt:
-                    if await self._records.add(record):
-                        return True
-        # Another worker has it by now; what it records holds, and our attempt shows there as an ambiguous one.
-        log.warning("lease_lost", notification_id=str(record.claim.notification.id))
+        await asyncio.sleep(_FIRST_PAUSE)
+        async for attempt in attempts:
+            checkpoint()
+            with attempt:
+                return await self._records.add(record)
         return False
 
     def _observe(self, record: Record) -> None:
@@ -207,9 +214,9 @@ class Delivery:
             letter = DeadLetter(notification.id, notification.tenant, record.decision.reason.code)
             self._undertaker.bury(letter)
 
-    def _announce(self, claims: Sequence[Claim]) -> None:
-        notifications = [claim.notification for claim in claims]
-        self._announcer.announce([Change(n.tenant, n.user_id, n.id) for n in notifications])
+    def _announce(self, claim: Claim) -> None:
+        notification = claim.notification
+        self._announcer.announce([Change(notification.tenant, notification.user_id, notification.id)])
 
 
 def _attempt_of(claim: Claim, outcome: Outcome, started_at: datetime, finished_at: datetime) -> Attempt:

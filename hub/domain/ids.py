@@ -10,6 +10,7 @@ from uuid import UUID
 _VERSION_AND_VARIANT = (0x7 << 76) | (0b10 << 62)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_MILLISECONDS_OF_AN_HOUR = 3_600_000
 _last = 0
 
 
@@ -29,6 +30,11 @@ def new_id() -> UUID:
 def time_of(identifier: UUID) -> datetime:
     """The moment an identifier was made, UTC, to the millisecond."""
     return _EPOCH + (identifier.int >> 80) * _MILLISECOND
+
+
+def hour_of(identifier: UUID) -> int:
+    """The hour in which an identifier was made, counted since 1970."""
+    return (identifier.int >> 80) // _MILLISECONDS_OF_AN_HOUR
 
 
 def first_id_at(moment: datetime) -> UUID:

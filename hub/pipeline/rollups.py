@@ -11,7 +11,7 @@ from uuid import UUID
 
 from hub.core.ports import Change, Hint
 from hub.domain.errors import HubError
-from hub.domain.ids import time_of
+from hub.domain.ids import hour_of
 from hub.domain.statistics import Bucket, floor
 from hub.log import get_logger
 from hub.store.leases import LeaseStore
@@ -45,7 +45,7 @@ class ChangedHours:
 
     def note(self, tenant: str, notification_id: UUID) -> None:
         """Takes note of one notification."""
-        self._hours.add((tenant, int(time_of(notification_id).timestamp()) // 3600))
+        self._hours.add((tenant, hour_of(notification_id)))
 
     async def run(self) -> None:
         """Writes the notes until cancelled, and once more at the end."""
