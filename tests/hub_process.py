@@ -31,8 +31,9 @@ def free_ports(count: int) -> list[int]:
 class HubProcess:
     """One `python -m hub run`; may be killed and started again."""
 
-    def __init__(self, role: str, env: Mapping[str, str]) -> None:
+    def __init__(self, role: str, env: Mapping[str, str], module: tuple[str, ...] = ("hub",)) -> None:
         self.role = role
+        self._module = module
         self._env = env
         descriptor, self._log_path = tempfile.mkstemp(prefix=f"hub-{role}-", suffix=".log")
         self._log = os.fdopen(descriptor, "w")
@@ -52,7 +53,7 @@ class HubProcess:
         """Starts it and waits until it says that it is ready."""
         said = self.log_text().count('"event": "ready"')
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hub", "run", "--role", self.role,
+            sys.executable, "-m", *self._module, "run", "--role", self.role,
             cwd=ROOT, env=_clean_environment() | dict(self._env), stdout=self._log, stderr=self._log,
         )  # fmt: skip
         while wait and self.log_text().count('"event": "ready"') == said:
@@ -123,9 +124,12 @@ class RunningHub:
 @asynccontextmanager
 async def running_hub(
     mongo_url: str, database: str, amqp_url: str | None, *, roles: tuple[str, ...] = ("api", "relay", "worker"),
-    more: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None, modules: Mapping[str, tuple[str, ...]] | None = None,
 ) -> AsyncIterator[RunningHub]:  # fmt: skip
-    """Starts the roles, and asks at the end that each stops cleanly by itself."""
+    """Starts the roles, and asks at the end that each stops cleanly by itself.
+
+    `modules` names by role what runs in place of `hub`.
+    """
     http_port, grpc_port, smtp_port, sms_port, webhook_port = free_ports(5)
     env = {
         "HUB_MONGO__URL": mongo_url,
@@ -145,7 +149,7 @@ async def running_hub(
     hub = RunningHub(http_port, grpc_port)
     async with AsyncExitStack() as stack:
         for role in roles:
-            process = HubProcess(role, env)
+            process = HubProcess(role, env, (modules or {}).get(role, ("hub",)))
             stack.callback(process.close)
             hub.processes[role] = process
         async with asyncio.timeout(60):

@@ -1,0 +1,26 @@
+"""A hub under Python's profiler: `python -m tests.bench.profiled run --role api`, for those who look where the time goes.
+
+The profile is written to the folder that BENCH_PROFILES names, one file a role, once the process ends in order.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import os
+import sys
+from pathlib import Path
+
+from hub.__main__ import main
+
+
+def profiled() -> int:
+    """Runs the command line under the profiler; its exit code."""
+    folder = Path(os.environ.pop("BENCH_PROFILES"))
+    profile = cProfile.Profile()
+    code = profile.runcall(main)
+    profile.dump_stats(folder / f"{sys.argv[-1]}.prof")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(profiled())
