@@ -39,7 +39,7 @@ export class Api {
     private readonly userId: string,
     private readonly tokens: Tokens,
     private readonly naming: Naming,
-    private readonly fetching: typeof fetch = (...request) => fetch(...request),
+    private readonly fetching: typeof fetch,
   ) {
     this.#url = `${endpoint}/graphql`;
   }

@@ -80,9 +80,10 @@ export class Line {
     }
     const { url, userId } = this;
     const event = (told: InboxEvent, isFresh: boolean): void => this.#take(told, isFresh);
-    this.#call = new Call(this.dial, this.tokens, { url, userId, document, cursor: () => this.cursor, event }, token);
-    const ending = await this.#call.ended;
-    this.#call = null;
+    const call = new Call(this.dial, this.tokens, { url, userId, document, cursor: () => this.cursor, event }, token);
+    this.#call = call;
+    const ending = await call.ended;
+    if (this.#call === call) this.#call = null;
     return run === this.#run ? this.#after(ending) : 0;
   }
 

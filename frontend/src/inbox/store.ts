@@ -6,7 +6,7 @@ import { Line, type Listener } from './line';
 import { Lister } from './lister';
 import { Model } from './model';
 import { delayOf, Pause } from './pause';
-import { dial } from './socket';
+import { type Dial, dial } from './socket';
 import { canShare, Tabs, type TabsListener } from './tabs';
 import { Tally } from './tally';
 import { holderOf, Tokens } from './tokens';
@@ -19,8 +19,16 @@ const FIRST_LIST_MS = 1_000;
 /** Of what tabs say to each other. */
 const VERSION = 1;
 
-export function createStore(options: Options): InboxStore {
-  return new Store(options);
+/** The way to a hub. */
+export interface Network {
+  readonly dial: Dial;
+  readonly fetch: typeof fetch;
+}
+
+const browser: Network = { dial, fetch: (...request) => fetch(...request) };
+
+export function createStore(options: Options, network: Network = browser): InboxStore {
+  return new Store(options, network);
 }
 
 class Store extends EventTarget implements InboxStore {
@@ -45,11 +53,14 @@ class Store extends EventTarget implements InboxStore {
   #firstList: ReturnType<typeof setTimeout> | undefined;
   #unlisten: () => void = () => undefined;
 
-  constructor(options: Options) {
+  constructor(
+    options: Options,
+    private readonly network: Network,
+  ) {
     super();
     this.#options = options;
     this.#tokens = new Tokens(options.token);
-    const api = new Api(options.endpoint, options.userId, this.#tokens, this.#naming);
+    const api = new Api(options.endpoint, options.userId, this.#tokens, this.#naming, network.fetch);
     const told = {
       changed: () => this.#changed(),
       failed: (error: unknown) => this.#told(faultOf(error)),
@@ -95,6 +106,7 @@ class Store extends EventTarget implements InboxStore {
   start(): void {
     if (this.#isRunning) return;
     this.#run += 1;
+    this.#tokens.forget();
     this.#link = 'connecting';
     this.#unlisten = onWake(() => this.#wake());
     this.#firstList = setTimeout(() => this.#list(), FIRST_LIST_MS);
@@ -176,7 +188,7 @@ class Store extends EventTarget implements InboxStore {
     url.protocol = url.protocol.replace('http', 'ws');
     const { userId } = this.#options;
     const line = (listener: Listener): Line =>
-      new Line(url.href, userId, this.#tokens, this.#naming, listener, dial);
+      new Line(url.href, userId, this.#tokens, this.#naming, listener, this.network.dial);
     this.#live = name === null ? line(this.#listener()) : new Tabs(name, this.#listener(), line);
     this.#live.start();
   }
@@ -255,6 +267,13 @@ class Store extends EventTarget implements InboxStore {
     this.#tally.wake();
   }
 
+  /** What leaves the list, one by one, must not leave it empty while there is more. */
+  #refill(): void {
+    const { items, hasMore, loadingMore, fault } = this.snapshot;
+    const isShort = items.length < this.#options.pageSize / 2;
+    if (this.#isRunning && isShort && hasMore && !loadingMore && fault === null) void this.#lister.more();
+  }
+
   #told(fault: Fault | null): void {
     this.#fault = fault;
     this.#changed();
@@ -267,6 +286,7 @@ class Store extends EventTarget implements InboxStore {
     this.#isTelling = true;
     queueMicrotask(() => {
       this.#isTelling = false;
+      this.#refill();
       this.dispatchEvent(new Event('change'));
       for (const item of this.#arrived.splice(0)) this.dispatchEvent(new CustomEvent('arrived', { detail: item }));
     });

@@ -50,6 +50,12 @@ export class Tokens {
 
   constructor(private readonly ask: () => Promise<string | null>) {}
 
+  /** The next one is asked for: who calls may be another. */
+  forget(): void {
+    this.#current = undefined;
+    this.#asking = null;
+  }
+
   /** A token that should be valid. Raises a refusal if none can be had. */
   async get(): Promise<string | null> {
     if (this.#current === undefined) return this.#ask();
@@ -72,10 +78,23 @@ export class Tokens {
   }
 
   #ask(): Promise<string | null> {
-    this.#asking ??= this.#answer().finally(() => {
-      this.#asking = null;
+    if (this.#asking !== null) return this.#asking;
+    const asking = this.#answer().then((token) => {
+      if (this.#asking === asking) this.#keep(token);
+      return token;
     });
-    return this.#asking;
+    this.#asking = asking;
+    const done = (): void => {
+      if (this.#asking === asking) this.#asking = null;
+    };
+    asking.then(done, done);
+    return asking;
+  }
+
+  #keep(token: string | null): void {
+    this.#current = token;
+    const span = renewalOf(token, Date.now());
+    this.#renewAt = span === null ? Infinity : Date.now() + span;
   }
 
   async #answer(): Promise<string | null> {
@@ -84,14 +103,11 @@ export class Tokens {
       timer = setTimeout(reject, LONGEST_WAIT_MS);
     });
     try {
-      this.#current = await Promise.race([this.ask(), late]);
+      return await Promise.race([this.ask(), late]);
     } catch {
       throw new Refusal('refused', 'UNAUTHENTICATED', 'No token could be had.');
     } finally {
       clearTimeout(timer);
     }
-    const span = renewalOf(this.#current, Date.now());
-    this.#renewAt = span === null ? Infinity : Date.now() + span;
-    return this.#current;
   }
 }
