@@ -7,7 +7,9 @@ export interface Entry {
   readonly gone: boolean;
   /** Up to where a mark-all goes that is to take in this item and nothing newer. */
   readonly cursor: string;
-  /** When the entry was last written, by the model's clock. */
+  /** When the hub last said of this very item where it is, by the model's clock. */
+  readonly told: number;
+  /** When the entry was last written: also by a mark of many, which says nothing of any one. */
   readonly touched: number;
 }
 

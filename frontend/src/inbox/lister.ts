@@ -20,6 +20,8 @@ interface Told {
 export class Lister {
   loadingMore = false;
   failing = false;
+  /** The last page of more could not be had: it is asked for again when the reader, or the network, gives reason to. */
+  isStuck = false;
   #depth: number;
   #end: string | null = null;
   #wanted = false;
@@ -62,6 +64,7 @@ export class Lister {
 
   /** Tries again at once what failed. */
   wake(): void {
+    this.isStuck = false;
     if (this.#wanted && this.#running === null) void this.list();
   }
 
@@ -71,8 +74,10 @@ export class Lister {
     try {
       await this.#running;
       if (this.model.hasMore) await this.#more();
+      this.isStuck = false;
       this.told.succeeded();
     } catch (error) {
+      this.isStuck = true;
       this.told.failed(error);
     } finally {
       this.loadingMore = false;

@@ -173,8 +173,8 @@ export class Model {
     const ids = new Set(listed.map(({ item }) => item.id));
     // What should be there and is not has gone unnoticed; but for what changed while the list was on its way.
     const stale = [...this.#known].filter(
-      ({ item, gone, touched }) =>
-        touched <= since && !ids.has(item.id) && !gone && isMeant(item) && this.#isAbove(item) && this.#fits(item),
+      ({ item, gone, told }) =>
+        told <= since && !ids.has(item.id) && !gone && isMeant(item) && this.#isAbove(item) && this.#fits(item),
     );
     for (const { item } of stale) this.#known.delete(item.id);
     for (const { item, cursor } of listed) {
@@ -218,12 +218,12 @@ export class Model {
 
   /** Something that is true of an item although its version is not known yet. */
   #rewrite(entry: Entry, item: Item): Step[] {
-    return entry.gone || item === entry.item ? [] : this.#put(item, false, entry.cursor);
+    return entry.gone || item === entry.item ? [] : this.#put(item, false, entry.cursor, entry.told);
   }
 
-  #put(item: Item, gone: boolean, cursor: string): Step[] {
+  #put(item: Item, gone: boolean, cursor: string, told = this.#clock): Step[] {
     const known = this.#known.get(item.id);
-    this.#known.put({ item, gone, cursor, touched: this.#clock });
+    this.#known.put({ item, gone, cursor, told, touched: this.#clock });
     if (this.#newest === null || newestFirst(item, this.#newest) < 0) this.#newest = item;
     return [{ before: known?.gone === false ? known.item : undefined, after: gone ? undefined : item }];
   }

@@ -265,13 +265,14 @@ class Store extends EventTarget implements InboxStore {
     this.#live?.wake();
     this.#lister.wake();
     this.#tally.wake();
+    this.#changed();
   }
 
   /** What leaves the list, one by one, must not leave it empty while there is more. */
   #refill(): void {
-    const { items, hasMore, loadingMore, fault } = this.snapshot;
+    const { items, hasMore, loadingMore } = this.snapshot;
     const isShort = items.length < this.#options.pageSize / 2;
-    if (this.#isRunning && isShort && hasMore && !loadingMore && fault === null) void this.#lister.more();
+    if (this.#isRunning && isShort && hasMore && !loadingMore && !this.#lister.isStuck) void this.#lister.more();
   }
 
   #told(fault: Fault | null): void {

@@ -1148,7 +1148,7 @@ var Wt = 15e3, Gt = {
 	naming;
 	fetching;
 	#e;
-	constructor(e, t, n, r, i = (...e) => fetch(...e)) {
+	constructor(e, t, n, r, i) {
 		this.userId = t, this.tokens = n, this.naming = r, this.fetching = i, this.#e = `${e}/graphql`;
 	}
 	async page(e, t, n, r, i) {
@@ -1385,7 +1385,7 @@ var Jt = class {
 	}
 	#o(e, t, n) {
 		this.#n += 1;
-		let r = new Set(e.map(({ item: e }) => e.id)), i = [...this.#e].filter(({ item: e, gone: i, touched: a }) => a <= t && !r.has(e.id) && !i && n(e) && this.#p(e) && this.#m(e));
+		let r = new Set(e.map(({ item: e }) => e.id)), i = [...this.#e].filter(({ item: e, gone: i, told: a }) => a <= t && !r.has(e.id) && !i && n(e) && this.#p(e) && this.#m(e));
 		for (let { item: e } of i) this.#e.delete(e.id);
 		for (let { item: n, cursor: r } of e) {
 			let e = this.#e.get(n.id), i = e === void 0 || e.item.version < n.version, a = e !== void 0 && e.touched <= t && e.item.version === n.version;
@@ -1417,17 +1417,18 @@ var Jt = class {
 		return [...this.#e].flatMap((e) => this.#d(e, t(e.item)));
 	}
 	#d(e, t) {
-		return e.gone || t === e.item ? [] : this.#f(t, !1, e.cursor);
+		return e.gone || t === e.item ? [] : this.#f(t, !1, e.cursor, e.told);
 	}
-	#f(e, t, n) {
-		let r = this.#e.get(e.id);
+	#f(e, t, n, r = this.#n) {
+		let i = this.#e.get(e.id);
 		return this.#e.put({
 			item: e,
 			gone: t,
 			cursor: n,
+			told: r,
 			touched: this.#n
 		}), (this.#a === null || U(e, this.#a) < 0) && (this.#a = e), [{
-			before: r?.gone === !1 ? r.item : void 0,
+			before: i?.gone === !1 ? i.item : void 0,
 			after: t ? void 0 : e
 		}];
 	}
@@ -1834,16 +1835,16 @@ var bn = class {
 		let t = await this.#l(), n = await this.naming.of(H.events);
 		if (e !== this.#t) return 0;
 		if (t === void 0) return this.#n += 1, this.#f(En() ? "offline" : "refused"), En() ? yn(this.#n) : Tn();
-		let { url: r, userId: i } = this, a = (e, t) => this.#d(e, t);
-		this.#a = new gn(this.dial, this.tokens, {
+		let { url: r, userId: i } = this, a = new gn(this.dial, this.tokens, {
 			url: r,
 			userId: i,
 			document: n,
 			cursor: () => this.cursor,
-			event: a
+			event: (e, t) => this.#d(e, t)
 		}, t);
-		let o = await this.#a.ended;
-		return this.#a = null, e === this.#t ? this.#c(o) : 0;
+		this.#a = a;
+		let o = await a.ended;
+		return this.#a === a && (this.#a = null), e === this.#t ? this.#c(o) : 0;
 	}
 	#c(e) {
 		return this.#r = e.refused ? e.token : void 0, e.lived >= xn && (this.#n = 0), this.#u(e) ? 0 : (this.#n += 1, e.refused ? (this.#f(this.#n > 1 ? "refused" : "connecting"), this.#n > 1 ? Tn() : 1) : (this.#f(this.#n > 1 || En() ? "offline" : "connecting"), yn(this.#n)));
@@ -1880,6 +1881,7 @@ var Dn = 100, On = class {
 	told;
 	loadingMore = !1;
 	failing = !1;
+	isStuck = !1;
 	#e;
 	#t = null;
 	#n = !1;
@@ -1900,15 +1902,15 @@ var Dn = 100, On = class {
 		}), this.#r;
 	}
 	wake() {
-		this.#n && this.#r === null && this.list();
+		this.isStuck = !1, this.#n && this.#r === null && this.list();
 	}
 	async more() {
 		if (!this.loadingMore) {
 			this.loadingMore = !0;
 			try {
-				await this.#r, this.model.hasMore && await this.#f(), this.told.succeeded();
+				await this.#r, this.model.hasMore && await this.#f(), this.isStuck = !1, this.told.succeeded();
 			} catch (e) {
-				this.told.failed(e);
+				this.isStuck = !0, this.told.failed(e);
 			} finally {
 				this.loadingMore = !1, this.told.changed();
 			}
@@ -2543,6 +2545,9 @@ var lr = class {
 	constructor(e) {
 		this.ask = e;
 	}
+	forget() {
+		this.#e = void 0, this.#n = null;
+	}
 	async get() {
 		return this.#e === void 0 ? this.#r() : Date.now() < this.#t ? this.#e : this.#r().catch(() => this.#e ?? null);
 	}
@@ -2556,23 +2561,30 @@ var lr = class {
 		return this.#t === Infinity ? null : Math.max(rr, this.#t - Date.now());
 	}
 	#r() {
-		return this.#n ??= this.#i().finally(() => {
-			this.#n = null;
-		}), this.#n;
+		if (this.#n !== null) return this.#n;
+		let e = this.#a().then((t) => (this.#n === e && this.#i(t), t));
+		this.#n = e;
+		let t = () => {
+			this.#n === e && (this.#n = null);
+		};
+		return e.then(t, t), e;
 	}
-	async #i() {
+	#i(e) {
+		this.#e = e;
+		let t = cr(e, Date.now());
+		this.#t = t === null ? Infinity : Date.now() + t;
+	}
+	async #a() {
 		let e, t = new Promise((t, n) => {
 			e = setTimeout(n, tr);
 		});
 		try {
-			this.#e = await Promise.race([this.ask(), t]);
+			return await Promise.race([this.ask(), t]);
 		} catch {
 			throw new W("refused", "UNAUTHENTICATED", "No token could be had.");
 		} finally {
 			clearTimeout(e);
 		}
-		let n = cr(this.#e, Date.now());
-		return this.#t = n === null ? Infinity : Date.now() + n, this.#e;
 	}
 };
 // src/inbox/wake.ts
@@ -2588,11 +2600,15 @@ function dr() {
 	return globalThis.document?.visibilityState === "hidden";
 }
 // src/inbox/store.ts
-var fr = 1e3, pr = 1;
-function mr(e) {
-	return new hr(e);
+var fr = 1e3, pr = 1, mr = {
+	dial: Kn,
+	fetch: (...e) => fetch(...e)
+};
+function hr(e, t = mr) {
+	return new gr(e, t);
 }
-var hr = class extends EventTarget {
+var gr = class extends EventTarget {
+	network;
 	#e;
 	#t;
 	#n = new Rt();
@@ -2612,22 +2628,22 @@ var hr = class extends EventTarget {
 	#g = !1;
 	#_;
 	#v = () => void 0;
-	constructor(e) {
-		super(), this.#e = e, this.#t = new lr(e.token);
-		let t = new Kt(e.endpoint, e.userId, this.#t, this.#n), n = {
-			changed: () => this.#j(),
-			failed: (e) => this.#A(Ut(e)),
-			succeeded: () => this.#A(null)
+	constructor(e, t) {
+		super(), this.network = t, this.#e = e, this.#t = new lr(e.token);
+		let n = new Kt(e.endpoint, e.userId, this.#t, this.#n, t.fetch), r = {
+			changed: () => this.#M(),
+			failed: (e) => this.#j(Ut(e)),
+			succeeded: () => this.#j(null)
 		};
-		this.#a = new On(t, this.#r, this.#i, e.pageSize, {
-			...n,
+		this.#a = new On(n, this.#r, this.#i, e.pageSize, {
+			...r,
 			listed: () => this.#D()
 		});
-		let r = (e) => t.counts([...this.#i.numbers.categories.keys()], e);
-		this.#o = new er(r, (e) => {
-			this.#i.byCategory(e), this.#j();
-		}, dr), this.#s = new pn(t, this.#r, this.#i, {
-			...n,
+		let i = (e) => n.counts([...this.#i.numbers.categories.keys()], e);
+		this.#o = new er(i, (e) => {
+			this.#i.byCategory(e), this.#M();
+		}, dr), this.#s = new pn(n, this.#r, this.#i, {
+			...r,
 			marked: (e) => this.#b?.marked(e),
 			done: (e) => this.#b?.done(e),
 			list: () => this.#a.list()
@@ -2647,14 +2663,14 @@ var hr = class extends EventTarget {
 		}, this.#f;
 	}
 	start() {
-		this.#y || (this.#h += 1, this.#u = "connecting", this.#v = ur(() => this.#k()), this.#_ = setTimeout(() => this.#E(), fr), this.#x(this.#h));
+		this.#y || (this.#h += 1, this.#t.forget(), this.#u = "connecting", this.#v = ur(() => this.#k()), this.#_ = setTimeout(() => this.#E(), fr), this.#x(this.#h));
 	}
 	stop() {
-		this.#y && (this.#h += 1, this.#v(), clearTimeout(this.#_), this.#_ = void 0, this.#c.cut(), this.#l?.stop(), this.#l = null, this.#a.stop(), this.#o.stop(), this.#s.stop(), this.#j());
+		this.#y && (this.#h += 1, this.#v(), clearTimeout(this.#_), this.#_ = void 0, this.#c.cut(), this.#l?.stop(), this.#l = null, this.#a.stop(), this.#o.stop(), this.#s.stop(), this.#M());
 	}
 	setFilter(e) {
 		let { unread: t, archived: n, category: r } = this.#r.filter;
-		(e.unread !== t || e.archived !== n || e.category !== r) && (this.#y ? this.#a.choose({ ...e }) : this.#r.choose({ ...e }), this.#j());
+		(e.unread !== t || e.archived !== n || e.category !== r) && (this.#y ? this.#a.choose({ ...e }) : this.#r.choose({ ...e }), this.#M());
 	}
 	loadMore() {
 		return this.#a.more();
@@ -2693,7 +2709,7 @@ var hr = class extends EventTarget {
 		let t = new URL(`${this.#e.endpoint}/graphql`, globalThis.location?.href), n = Xn() && zt() ? await this.#S(t.href, e) : null;
 		if (e !== this.#h) return;
 		t.protocol = t.protocol.replace("http", "ws");
-		let { userId: r } = this.#e, i = (e) => new wn(t.href, r, this.#t, this.#n, e, Kn);
+		let { userId: r } = this.#e, i = (e) => new wn(t.href, r, this.#t, this.#n, e, this.network.dial);
 		this.#l = n === null ? i(this.#C()) : new Zn(n, this.#C(), i), this.#l.start();
 	}
 	async #S(e, t) {
@@ -2711,10 +2727,10 @@ var hr = class extends EventTarget {
 			link: (e) => this.#T(e),
 			fresh: () => this.#E(),
 			marked: (e) => {
-				this.#s.learn(this.#r.answer(e)), this.#j();
+				this.#s.learn(this.#r.answer(e)), this.#M();
 			},
 			done: (e) => {
-				this.#s.hear(e), this.#j();
+				this.#s.hear(e), this.#M();
 			}
 		};
 	}
@@ -2722,10 +2738,10 @@ var hr = class extends EventTarget {
 		let { kind: t, notification: n } = e, r = t === "CHANGED" && n !== null && this.#g && this.#r.isArrival(n);
 		this.#i.event(e, this.#r.event(e)), this.#s.event(e), n?.category && this.#i.know([n.category]);
 		let i = t === "REMOVED" && this.#r.filter.archived && n?.archivedAt != null;
-		(t === "RESYNC" || i) && this.#E(), t !== "HEARTBEAT" && this.#O(), r && this.#p.push(n), this.#j();
+		(t === "RESYNC" || i) && this.#E(), t !== "HEARTBEAT" && this.#O(), r && this.#p.push(n), this.#M();
 	}
 	#T(e) {
-		this.#u = e, e === "live" ? this.#a.wake() : e !== "connecting" && this.#_ !== void 0 && this.#E(), this.#j();
+		this.#u = e, e === "live" ? this.#a.wake() : e !== "connecting" && this.#_ !== void 0 && this.#E(), this.#M();
 	}
 	#E() {
 		clearTimeout(this.#_), this.#_ = void 0, this.#a.list();
@@ -2737,18 +2753,22 @@ var hr = class extends EventTarget {
 		this.#i.numbers.categories.size > 0 && this.#o.want();
 	}
 	#k() {
-		this.#c.cut(), this.#l?.wake(), this.#a.wake(), this.#o.wake();
+		this.#c.cut(), this.#l?.wake(), this.#a.wake(), this.#o.wake(), this.#M();
 	}
-	#A(e) {
-		this.#d = e, this.#j();
+	#A() {
+		let { items: e, hasMore: t, loadingMore: n } = this.snapshot, r = e.length < this.#e.pageSize / 2;
+		this.#y && r && t && !n && !this.#a.isStuck && this.#a.more();
 	}
-	#j() {
+	#j(e) {
+		this.#d = e, this.#M();
+	}
+	#M() {
 		this.#f = null, this.#m || (this.#m = !0, queueMicrotask(() => {
-			this.#m = !1, this.dispatchEvent(new Event("change"));
+			this.#m = !1, this.#A(), this.dispatchEvent(new Event("change"));
 			for (let e of this.#p.splice(0)) this.dispatchEvent(new CustomEvent("arrived", { detail: e }));
 		}));
 	}
-}, gr = [
+}, _r = [
 	o`
   :host {
     --_accent: var(--inbox-accent, light-dark(#1d5fbf, #7db1ff));
@@ -3260,18 +3280,18 @@ var hr = class extends EventTarget {
     }
   }
 `
-], _r = 6e4, vr = 60 * _r, yr = 24 * vr, br = 7;
-function xr(e) {
+], vr = 6e4, yr = 60 * vr, br = 24 * yr, xr = 7;
+function Sr(e) {
 	try {
 		return Intl.getCanonicalLocales(e)[0];
 	} catch {
 		return;
 	}
 }
-function Sr(e) {
+function Cr(e) {
 	return new Date(e).setHours(0, 0, 0, 0);
 }
-var Cr = class {
+var wr = class {
 	texts;
 	language;
 	#e;
@@ -3282,7 +3302,7 @@ var Cr = class {
 	#a;
 	constructor(e, t) {
 		this.texts = e, this.language = t;
-		let n = xr(t);
+		let n = Sr(t);
 		this.#e = new Intl.NumberFormat(n), this.#t = new Intl.PluralRules(n), this.#n = new Intl.RelativeTimeFormat(n, { numeric: "auto" }), this.#r = new Intl.DateTimeFormat(n, {
 			day: "numeric",
 			month: "short"
@@ -3305,25 +3325,25 @@ var Cr = class {
 	}
 	ago(e, t) {
 		let n = Math.max(0, t - e);
-		if (n < _r) return this.#n.format(0, "second");
-		if (n < vr) return this.#n.format(-Math.floor(n / _r), "minute");
-		if (n < yr) return this.#n.format(-Math.floor(n / vr), "hour");
-		let r = Math.round((Sr(t) - Sr(e)) / yr);
-		return r < br ? this.#n.format(-r, "day") : (new Date(e).getFullYear() === new Date(t).getFullYear() ? this.#r : this.#i).format(e);
+		if (n < vr) return this.#n.format(0, "second");
+		if (n < yr) return this.#n.format(-Math.floor(n / vr), "minute");
+		if (n < br) return this.#n.format(-Math.floor(n / yr), "hour");
+		let r = Math.round((Cr(t) - Cr(e)) / br);
+		return r < xr ? this.#n.format(-r, "day") : (new Date(e).getFullYear() === new Date(t).getFullYear() ? this.#r : this.#i).format(e);
 	}
 	full(e) {
 		return this.#a.format(e);
 	}
-}, wr = 2e4, { origin: Tr } = new URL(import.meta.url), Er = { fromAttribute: (e) => (e ?? "").split(",").map((e) => e.trim()).filter(Boolean) }, Dr = (e, t) => JSON.stringify(e) !== JSON.stringify(t), Or = class extends R {
-	static styles = gr;
+}, Tr = 2e4, { origin: Er } = new URL(import.meta.url), Dr = { fromAttribute: (e) => (e ?? "").split(",").map((e) => e.trim()).filter(Boolean) }, Or = (e, t) => JSON.stringify(e) !== JSON.stringify(t), kr = class extends R {
+	static styles = _r;
 	static properties = {
 		endpoint: {},
 		userId: { attribute: "user-id" },
 		token: {},
 		getToken: { attribute: !1 },
 		categories: {
-			converter: Er,
-			hasChanged: Dr
+			converter: Dr,
+			hasChanged: Or
 		},
 		counts: {},
 		pageSize: {
@@ -3343,7 +3363,7 @@ var Cr = class {
 	};
 	#e = null;
 	#t = mt;
-	#n = new Cr(dt, "");
+	#n = new wr(dt, "");
 	#r = {};
 	#i;
 	#a = null;
@@ -3357,7 +3377,7 @@ var Cr = class {
 	#u = new Pt(() => this.#f(".bell"), () => this.#f(".panel"));
 	#d = new It(() => this.#S());
 	constructor() {
-		super(), this.endpoint = Tr === "null" ? "" : Tr, this.userId = this.token = this.getToken = null, this.categories = [], this.counts = "unread", this.pageSize = 20, this.texts = {}, this.open = !1, this._now = Date.now(), this._current = null, this._dismissed = "", this._expanded = /* @__PURE__ */ new Set();
+		super(), this.endpoint = Er === "null" ? "" : Er, this.userId = this.token = this.getToken = null, this.categories = [], this.counts = "unread", this.pageSize = 20, this.texts = {}, this.open = !1, this._now = Date.now(), this._current = null, this._dismissed = "", this._expanded = /* @__PURE__ */ new Set();
 		for (let e of [
 			this.#l,
 			this.#u,
@@ -3381,7 +3401,7 @@ var Cr = class {
 			"pageSize"
 		].some((t) => e.has(t)) ? this.#m() : (e.has("token") || e.has("getToken")) && this.#t.link === "refused" && this.#g();
 		let t = this.lang || this.closest("[lang]")?.lang || document.documentElement.lang || navigator.language;
-		(t !== this.#n.language || this.texts !== this.#r) && (this.#r = this.texts, this.#n = new Cr({
+		(t !== this.#n.language || this.texts !== this.#r) && (this.#r = this.texts, this.#n = new wr({
 			...dt,
 			...this.texts
 		}, t));
@@ -3416,7 +3436,7 @@ var Cr = class {
 	}
 	#m() {
 		if (this.#h(), !this.userId) return;
-		let e = mr({
+		let e = hr({
 			endpoint: this.endpoint,
 			userId: this.userId,
 			token: async () => (this.#a = this.getToken ?? this.token, this.getToken ? await this.getToken() : this.token),
@@ -3465,7 +3485,7 @@ var Cr = class {
 		this.open && document.visibilityState === "visible" && (this._now = Date.now(), this.requestUpdate());
 	};
 	#w() {
-		this.#o || (this.open = this.#o = !0, this._now = Date.now(), this.#i ??= setInterval(() => this._now = Date.now(), wr), this.#u.start(), this.#f(".panel")?.focus({ preventScroll: !0 }), this.#b("inbox-open"));
+		this.#o || (this.open = this.#o = !0, this._now = Date.now(), this.#i ??= setInterval(() => this._now = Date.now(), Tr), this.#u.start(), this.#f(".panel")?.focus({ preventScroll: !0 }), this.#b("inbox-open"));
 	}
 	#T() {
 		this.#o && (this.open = this.#o = !1, clearInterval(this.#i), this.#i = void 0, this.#u.stop(), this.#b("inbox-close"));
@@ -3485,7 +3505,7 @@ var Cr = class {
 			}), this.#f(".list")?.scrollTo({ top: 0 });
 		},
 		activate: (e) => {
-			qe(e) && (this._expanded = kr(this._expanded, e.id)), e.readAt === null && this.#e?.markRead(e.id), this.#b("notification-activated", e);
+			qe(e) && (this._expanded = Ar(this._expanded, e.id)), e.readAt === null && this.#e?.markRead(e.id), this.#b("notification-activated", e);
 		},
 		reach: ({ id: e }) => this._current = e,
 		toggleRead: ({ id: e, readAt: t }) => void (t === null ? this.#e?.markRead(e) : this.#e?.markUnread(e)),
@@ -3499,9 +3519,9 @@ var Cr = class {
 		loadMore: () => void this.#e?.loadMore()
 	};
 };
-function kr(e, t) {
+function Ar(e, t) {
 	return e.has(t) ? new Set([...e].filter((e) => e !== t)) : /* @__PURE__ */ new Set([...e, t]);
 }
 // src/inbox/index.ts
-customElements.get("notification-inbox") || customElements.define("notification-inbox", Or);
-export { Or as NotificationInbox, dt as english };
+customElements.get("notification-inbox") || customElements.define("notification-inbox", kr);
+export { kr as NotificationInbox, dt as english };
