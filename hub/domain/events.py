@@ -69,9 +69,12 @@ class MarkedAll:
     """When, by the store's clock: what has changed later than that is none of its business any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Event:
-    """One event of a stream. `cursor` resumes after it; `id` and `version` tell repeats apart."""
+    """One event of a stream. `cursor` resumes after it; `id` and `version` tell repeats apart.
+
+    All streams of a user are handed the same object: what is made of it can be kept for as long as it lasts.
+    """
 
     kind: EventKind
     cursor: str

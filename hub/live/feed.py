@@ -100,7 +100,9 @@ class LiveFeed:
             yield await self._first(topic, progress)
             while (events := await self._next(topic, stream)) is not None:
                 for event in events:
-                    yield event
+                    # What was ended meanwhile gets nothing more, however much was at hand.
+                    if not stream.ended:
+                        yield event
 
     async def watch_notification(
         self, tenant: str, user_id: str, notification_id: UUID, standing: Standing = for_ever
@@ -115,6 +117,8 @@ class LiveFeed:
             self._pump.look_at(stream.owner, notification_id)
             while (events := await self._next(topic, stream)) is not None:
                 for event in events:
+                    if stream.ended:
+                        break
                     yield event
                     if event.kind is EventKind.REMOVED:
                         return
@@ -152,9 +156,7 @@ class LiveFeed:
             return None
         if stream.behind:
             return await self._catch_up(topic, stream)
-        told = await stream.take()
-        event = None if told is None else stream.accept(told)
-        return [] if event is None else [event]
+        return await stream.take_some()
 
     async def _catch_up(self, topic: Topic, stream: Stream) -> list[Event]:
         """Replays from the stream's place: after an absence, or where it was too slow for its queue."""

@@ -20,6 +20,8 @@ from hub.store.inbox import Trace
 log = get_logger(__name__)
 
 _USERS_PER_READ = 200
+_BEATS_AT_ONCE = 5
+"""Each costs a rendering: what happens meanwhile shall not wait for more of them than these."""
 
 
 class Healing:
@@ -47,15 +49,22 @@ class Healing:
                 beating = [topic for topic in self._topics.values() if topic.beat_at <= clock()]
                 stale = [topic for topic in self._topics.values() if topic.stale and topic.beat_at > clock()]
                 await self._heal([*beating, *stale])
-                for topic in beating:
-                    topic.beat()
-                    topic.beat_at = clock() + self._heartbeat
+                await self._beat(beating)
             except FeedEndedError:
                 return
             except Exception:
                 # A defect in here must not silence every stream; it is loud, and the next round tries again.
                 log.exception("live_healing_failed")
                 await asyncio.sleep(1)
+
+    async def _beat(self, topics: Sequence[Topic]) -> None:
+        clock = asyncio.get_running_loop().time
+        for start in range(0, len(topics), _BEATS_AT_ONCE):
+            for topic in topics[start : start + _BEATS_AT_ONCE]:
+                topic.beat()
+                topic.beat_at = clock() + self._heartbeat
+            # Those who are told of it now go first, and so does all that has come in.
+            await asyncio.sleep(0)
 
     async def _wait(self) -> None:
         try:

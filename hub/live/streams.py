@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -15,6 +14,8 @@ from hub.live.cursors import Progress
 
 QUEUED = 256
 """Events that wait for a slow reader at most."""
+AT_ONCE = 16
+"""Of those, so many are handed to the reader at once."""
 REMEMBERED = 2000
 """Notifications whose last sent version is kept, so that looking again repeats nothing."""
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,7 +32,24 @@ class Told:
 
 
 class Stream:
-    """Fed by the topic, read by one generator. Of one notification only, if `only` says which."""
+    """Fed by the topic, read by one generator. Of one notification only, if `only` says which.
+
+    There are ten thousand of these in a process, most of them waiting: they are kept small.
+    """
+
+    __slots__ = (
+        "_queue",
+        "_sent",
+        "_waiting",
+        "behind",
+        "ended",
+        "floor",
+        "only",
+        "owner",
+        "progress",
+        "refused",
+        "replaying",
+    )
 
     def __init__(self, tenant: str, user_id: str, only: UUID | None = None) -> None:
         self.only = only
@@ -46,9 +64,10 @@ class Stream:
         self.owner = (tenant, user_id)
         self.floor = _LONG_AGO
         """What changed until then and is found by looking again is none of its business."""
-        self._queue: deque[Told] = deque()
-        self._sent: OrderedDict[UUID, int] = OrderedDict()
-        self._awake = asyncio.Event()
+        self._queue: list[Told] = []
+        self._sent: dict[int, int] = {}
+        """Versions, by the number of the notification's id; those sent last are at its end."""
+        self._waiting: asyncio.Future[None] | None = None
 
     def begin(self, progress: Progress, *, behind: bool) -> None:
         """Starts there: `behind` with a replay, otherwise with what changes from now on."""
@@ -66,21 +85,21 @@ class Stream:
                 self.fall_behind()
                 return
             # Each event of a single notification holds all there is to know of it.
-            self._queue.popleft()
+            del self._queue[0]
         self._queue.append(told)
-        self._awake.set()
+        self._wake()
 
     def fall_behind(self) -> None:
         """Drops what is queued; the reader replays from its place."""
         self.behind = self.replaying = True
         self._queue.clear()
-        self._awake.set()
+        self._wake()
 
     def end(self) -> None:
         """Ends the stream; what is queued is dropped, for the reader comes back with its cursor."""
         self.ended = True
         self._queue.clear()
-        self._awake.set()
+        self._wake()
 
     def refuse(self) -> None:
         """Ends the stream: its reader may not read on."""
@@ -92,17 +111,24 @@ class Stream:
         while not self._queue:
             if self.ended or self.behind:
                 return None
-            self._awake.clear()
-            await self._awake.wait()
-        return self._queue.popleft()
+            await self._woken()
+        return self._queue.pop(0)
+
+    async def take_some(self) -> list[Event]:
+        """The next events as this reader gets them, a few at once where it is not as fast as they come."""
+        first = await self.take()
+        if first is None:
+            return []
+        more = self._queue[: AT_ONCE - 1]
+        del self._queue[: AT_ONCE - 1]
+        return [event for told in (first, *more) if (event := self.accept(told)) is not None]
 
     async def pause(self, seconds: float) -> None:
         """Waits, not beyond the stream's end."""
         try:
             async with asyncio.timeout(seconds):
                 while not self.ended:
-                    self._awake.clear()
-                    await self._awake.wait()
+                    await self._woken()
         except TimeoutError:
             pass
 
@@ -113,19 +139,37 @@ class Stream:
             old = told.found and found.updated_at <= self.floor
             if (old and self.only is None) or not self.remember(found):
                 return None
-        at = max(self.progress.at, told.progress.at)
-        self.progress = Progress(at, max(self.progress.complete, told.progress.complete))
-        if at == told.progress.at:
+        mine, its = self.progress, told.progress
+        complete = max(mine.complete, its.complete)
+        if its.at >= mine.at:
+            self.progress = its if complete == its.complete else Progress(its.at, complete)
             return told.event
         # A late hint: a stream's cursors never go back.
-        return replace(told.event, cursor=cursors.encode(*self.owner, Progress(at, told.progress.complete)))
+        self.progress = Progress(mine.at, complete)
+        return replace(told.event, cursor=cursors.encode(*self.owner, Progress(mine.at, its.complete)))
 
     def remember(self, notification: Notification) -> bool:
         """Notes a version as sent; False if it, or a later one, was sent before."""
-        if self._sent.get(notification.id, 0) >= notification.version:
-            return False
-        self._sent[notification.id] = notification.version
-        self._sent.move_to_end(notification.id)
-        if len(self._sent) > REMEMBERED:
-            self._sent.popitem(last=False)
+        # Of the id only its number: an UUID's own hash is slow.
+        key, sent = notification.id.int, self._sent
+        known = sent.get(key)
+        if known is not None:
+            if known >= notification.version:
+                return False
+            # Put at the end.
+            del sent[key]
+        sent[key] = notification.version
+        if len(sent) > REMEMBERED:
+            del sent[next(iter(sent))]
         return True
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def _woken(self) -> None:
+        self._waiting = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiting
+        finally:
+            self._waiting = None

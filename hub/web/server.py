@@ -28,6 +28,8 @@ newcomers would wait for many seconds, probes among them."""
 _OTHER_FILES = 256
 """Of the store, the broker, providers and the rest: without those a connection is of no use."""
 _FEW = 1000
+_LAST_BYTES_SECONDS = 2.0
+"""How long a stopping server leaves what it has sent last to a client that does not read it."""
 
 
 @asynccontextmanager
@@ -98,6 +100,23 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A connection that is closed waits until all is read that was sent: for ever, if nobody reads.
+        async with asyncio.TaskGroup() as group:
+            cutting = group.create_task(self._cut_off())
+            await super().shutdown(sockets)
+            cutting.cancel()
+
+    async def _cut_off(self) -> None:
+        """Aborts each connection that was being closed already when it was looked at last."""
+        closing: set[object] = set()
+        while True:
+            await asyncio.sleep(_LAST_BYTES_SECONDS)
+            for connection in list(self.server_state.connections):
+                if connection.transport.is_closing() and connection in closing:
+                    connection.transport.abort()
+            closing = {one for one in self.server_state.connections if one.transport.is_closing()}
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

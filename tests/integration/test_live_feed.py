@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -257,6 +258,27 @@ async def test_a_slow_reader_misses_nothing(world: World):
         assert places == sorted(places)
         after = await world.arrive()
         assert ids([await slow.next()]) == [after[0].id]
+
+
+async def test_whose_credential_ends_is_told_nothing_more(world: World):
+    enders: list[Callable[[], None]] = []
+
+    @contextmanager
+    def standing(on_end: Callable[[], None]) -> Iterator[None]:
+        enders.append(on_end)
+        yield
+
+    async with world.process() as process, world.watch(process) as other:
+        before = other.first.cursor
+        await other.until(await world.arrive(3))
+        async with aclosing(process.feed.watch_inbox(world.tenant, "ann", world.place(before), standing)) as events:
+            assert (await anext(events)).kind is EventKind.HEARTBEAT
+            assert (await anext(events)).kind is CHANGED
+            enders[0]()
+            # Two more were at hand.
+            with pytest.raises(HubError) as caught:
+                await anext(events)
+            assert caught.value.reason is Reason.UNAUTHENTICATED
 
 
 async def test_looks_again_when_the_source_is_back(world: World):

@@ -24,7 +24,7 @@ from hub.domain.status import Status
 from hub.live import cursors, wire
 from hub.live.cursors import LONGEST_ABSENCE, OVERLAP, Progress
 from hub.live.joint import FeedEndedError, Joint
-from hub.live.streams import QUEUED, REMEMBERED, Stream, Told
+from hub.live.streams import AT_ONCE, QUEUED, REMEMBERED, Stream, Told
 from hub.live.topics import MARKING, Topic, inbox_kind
 from hub.store.inbox import Latest, Trace
 from tests.counts import counted
@@ -184,6 +184,19 @@ async def test_a_full_queue_makes_a_reader_fall_behind():
     reader.offer(told(notification()))
     assert reader.behind
     assert await reader.take() is None
+
+
+async def test_a_reader_is_handed_a_few_at_once_and_none_that_it_knows():
+    reader = stream()
+    known, *others = [notification() for _ in range(AT_ONCE + 3)]
+    reader.accept(told(known))
+    for one in (known, *others):
+        reader.offer(told(one))
+    first, second = await reader.take_some(), await reader.take_some()
+    assert [event.notification for event in first] == others[: AT_ONCE - 1]
+    assert [event.notification for event in second] == others[AT_ONCE - 1 :]
+    reader.end()
+    assert await reader.take_some() == []
 
 
 async def test_the_stream_of_one_keeps_the_newest():

@@ -9,6 +9,7 @@ from hub.core.app import Core
 from hub.settings import Settings
 from hub.transports.graphql.documents import Documents
 from hub.transports.graphql.drain import Drain
+from hub.transports.graphql.fanout import Fanout
 from hub.transports.graphql.http import HttpEndpoint, Page
 from hub.transports.graphql.schema import build_schema
 from hub.transports.graphql.sockets import Sockets
@@ -48,9 +49,10 @@ def build(
     documents.check_trusted(schema.definition)
     drain = Drain()
     admission = admission or Admission()
+    fanout = Fanout(schema, documents, core)
     return GraphQLApp(
-        HttpEndpoint(schema, documents, core, admission, settings, drain, page),
-        Sockets(schema, documents, core, admission, settings, drain),
+        HttpEndpoint(schema, documents, core, admission, settings, drain, fanout, page),
+        Sockets(schema, documents, core, admission, settings, drain, fanout),
         drain,
     )
 

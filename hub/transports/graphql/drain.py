@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
+LAST_WORD_SECONDS = 1.0
+"""How long the end of a stream may wait for a reader that does not read."""
+
 
 class Drain:
     """Knows every open stream. Once begun, it goes on for good."""

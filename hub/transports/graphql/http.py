@@ -33,6 +33,7 @@ from hub.transports.graphql.errors import (
     public,
     status_of,
 )
+from hub.transports.graphql.fanout import Fanout
 from hub.transports.graphql.params import Params, from_body, from_query
 from hub.transports.graphql.rates import count, units_of
 from hub.transports.graphql.refusals import refusal
@@ -77,6 +78,7 @@ class HttpEndpoint:
         admission: Admission,
         settings: Settings,
         drain: Drain,
+        fanout: Fanout,
         page: Page | None = None,
     ) -> None:
         self._schema = schema
@@ -86,6 +88,7 @@ class HttpEndpoint:
         self._max_body_bytes = settings.http.max_body_bytes
         self._request_timeout = settings.request_timeout
         self._drain = drain
+        self._fanout = fanout
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -229,7 +232,8 @@ class HttpEndpoint:
             context_value=context,
             operation_name=params.operation_name,
         )
-        return EventStream(results, self._drain)
+        payloads = self._fanout.payloads(results, params.query, params.operation_name, params.variables)
+        return EventStream(payloads, self._drain)
 
 
 def _accept(request: Request) -> str:

@@ -3,15 +3,16 @@
 github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. The work is Strawberry's; overridden here is what it leaves
 open. These names of its handler are not documented (its minor version is pinned, a test stands for each):
 `handle_message`, `handle_connection_init`, `connection_init_received`, `context`, `handle_subscribe`, `run_operation`,
-`cleanup_operation`, `operations`, `send_initial_errors`, `handle_invalid_message`, `handle_task_exception`, `_get_pre_execution_close_reason`.
+`cleanup_operation`, `operations`, `send_initial_errors`, `handle_invalid_message`, `handle_task_exception`,
+`_get_pre_execution_close_reason`, `_send_result_stream`, and of its operations `completed` and `send_next`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, aclosing, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketState
-from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
+from strawberry.asgi import GraphQL
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
@@ -35,16 +36,21 @@ from hub.core.app import Core
 from hub.core.standings import ended
 from hub.core.stream_caps import StreamCaps
 from hub.domain.errors import HubError, Reason
+from hub.domain.events import Event
 from hub.log import correlated, get_logger
 from hub.settings import Settings
+from hub.transports.graphql.adapter import Adapter, close
 from hub.transports.graphql.auth import GUEST, principal_of
 from hub.transports.graphql.context import Context
 from hub.transports.graphql.documents import Document, Documents
-from hub.transports.graphql.drain import Drain
+from hub.transports.graphql.drain import LAST_WORD_SECONDS, Drain
 from hub.transports.graphql.errors import CLOSE_CODE, ambiguous, graphql_error, status_of
+from hub.transports.graphql.fanout import Fanout
+from hub.transports.graphql.messages import fault_of
 from hub.transports.graphql.rates import count, units_of
 from hub.transports.graphql.refusals import refusal
 from hub.transports.graphql.schema import Schema
+from hub.transports.graphql.streams import taking
 from hub.transports.graphql.trusted import text_of
 from hub.transports.graphql.wire import JSON_TYPE, dump_json, load_json
 
@@ -54,35 +60,14 @@ CORRELATION_HEADER = "x-correlation-id"
 INIT_TIMEOUT = timedelta(seconds=10)
 OPERATIONS_PER_SOCKET = 100
 SERVICE_RESTART = 1012
+"""Clients come back after this code (RFC 6455, IANA registry of close codes)."""
 CREDENTIAL_ENDED = 4403
 """Clients that come back need a new token first."""
-"""Clients come back after this code (RFC 6455, IANA registry of close codes)."""
-_REASON_BYTES = 123
-_CLIENTS_SAY = frozenset({"connection_init", "ping", "pong", "subscribe", "complete"})
-
-
-class _Adapter(ASGIWebSocketAdapter):
-    """Starlette raises RuntimeError for what is said after a close; here that is a disconnect, or nothing."""
-
-    ws: WebSocket
-
-    async def send_json(self, message: Mapping[str, object]) -> None:
-        if self.ws.application_state is not WebSocketState.CONNECTED:
-            raise WebSocketDisconnected
-        await super().send_json(message)
-
-    async def close(self, code: int, reason: str) -> None:
-        await _close(self.ws, code, reason)
-
-
-async def _close(socket: WebSocket, code: int, reason: str) -> None:
-    if socket.application_state is WebSocketState.CONNECTED:
-        await socket.close(code, reason.encode()[:_REASON_BYTES].decode(errors="ignore"))
 
 
 class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
     view: Sockets
-    websocket: _Adapter
+    websocket: Adapter
 
     async def handle(self) -> None:
         if self.view.drain.begun:
@@ -96,8 +81,7 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
             except TimeoutError:
                 if not self.standing.expired():
                     raise
-                error = ended()
-                await self.websocket.close(CREDENTIAL_ENDED, error.message)
+                await self._last_word(CREDENTIAL_ENDED, ended().message)
 
     def refuse(self) -> None:
         """The credential that opened the socket has ended."""
@@ -108,10 +92,18 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
         """Ends everything on the socket so that the client comes back."""
         for operation_id in list(self.operations):
             await self.cleanup_operation(operation_id)
-        await self.websocket.close(SERVICE_RESTART, "The server is restarting.")
+        await self._last_word(SERVICE_RESTART, "The server is restarting.")
+
+    async def _last_word(self, code: int, reason: str) -> None:
+        """Closes the socket. Who does not read does not hear it: then it ends without, and the server cuts it off."""
+        try:
+            async with asyncio.timeout(LAST_WORD_SECONDS):
+                await self.websocket.close(code, reason)
+        except TimeoutError:
+            self.refuse()
 
     async def handle_message(self, message: Message) -> None:
-        fault = _fault_of(message)
+        fault = fault_of(message)
         if fault is not None:
             await self.handle_invalid_message(fault)
             return
@@ -167,6 +159,31 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
                     place.leave()
                 await super().run_operation(operation)
 
+    async def _send_result_stream(self, operation: Operation[Context, None], result_source: Any) -> None:
+        with taking() as taken:
+            await super()._send_result_stream(operation, result_source)
+        if taken.feed is not None and not operation.completed:
+            await self._follow(operation, taken.feed)
+
+    async def _follow(self, operation: Operation[Context, None], feed: AsyncGenerator[Event]) -> None:
+        """Sends the feed's events, each rendered once for all who have subscribed alike."""
+        fanout = self.view.fanout
+        subscriber = fanout.subscriber(operation.query, operation.operation_name, operation.variables)
+        head = f'{{"id":{dump_json(operation.id)},"type":"next","payload":'
+        send = self.websocket.send_text
+        async with aclosing(feed):
+            try:
+                async for event in feed:
+                    payload = fanout.shared(event, subscriber) or await fanout.payload(event, subscriber)
+                    if isinstance(payload, str):
+                        await send(f"{head}{payload}}}")
+                    else:
+                        await operation.send_next(payload)
+            except WebSocketDisconnected:
+                raise
+            except Exception as error:  # noqa: BLE001 - told as Strawberry tells of a source that breaks
+                await operation.send_next(fanout.broken(error))
+
     async def _admitted(self, operation: Operation[Context, None], document: Document | None) -> Place:
         """Its place, once it is counted. Raises OVERLOADED and RATE_LIMITED."""
         place = self.view.admission.enter(_bytes_of(operation))
@@ -204,7 +221,7 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
 class Sockets(GraphQL[Context, None]):
     """The endpoint for WebSockets."""
 
-    websocket_adapter_class = _Adapter
+    websocket_adapter_class = Adapter
     graphql_transport_ws_handler_class = _Handler
 
     def __init__(
@@ -215,6 +232,7 @@ class Sockets(GraphQL[Context, None]):
         admission: Admission,
         settings: Settings,
         drain: Drain,
+        fanout: Fanout,
     ) -> None:
         super().__init__(
             schema,
@@ -232,6 +250,7 @@ class Sockets(GraphQL[Context, None]):
         self.definition = schema.definition
         self.admission = admission
         self.drain = drain
+        self.fanout = fanout
         self._core = core
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -245,7 +264,7 @@ class Sockets(GraphQL[Context, None]):
             except HubError as error:
                 if socket.application_state is WebSocketState.CONNECTING:
                     await socket.send_denial_response(refusal(error, JSON_TYPE, status_of(error)))
-                await _close(socket, CLOSE_CODE[error.code], error.message)
+                await close(socket, CLOSE_CODE[error.code], error.message)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """Of nobody: who calls is known when the socket is initialised, and nothing runs before."""
@@ -278,30 +297,3 @@ def _is_subscription(document: Document, operation: Operation[Context, None]) ->
 
 def _bytes_of(operation: Operation[Context, None]) -> int:
     return len(operation.query) + len(dump_json(operation.variables))
-
-
-def _fault_of(message: Any) -> str | None:
-    """What is wrong with the shape of a message; Strawberry would fall over it."""
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        return "A message must be an object with a type"
-    if message["type"] not in _CLIENTS_SAY:
-        return "The type is none that clients send"
-    if message["type"] in {"subscribe", "complete"} and not (isinstance(message.get("id"), str) and message["id"]):
-        return "The id must be a text"
-    if message["type"] != "subscribe":
-        return None
-    payload = message.get("payload")
-    if not isinstance(payload, dict) or not _names_a_document(payload):
-        return "The payload must be an object with a query or a documentId"
-    if not isinstance(payload.get("operationName"), str | None):
-        return "The operationName must be a text or null"
-    if not all(isinstance(payload.get(name), dict | None) for name in ("variables", "extensions")):
-        return "The variables and extensions must be objects or null"
-    return None
-
-
-def _names_a_document(payload: dict[str, Any]) -> bool:
-    query, extensions = payload.get("query"), payload.get("extensions")
-    if not isinstance(query, str | None):
-        return False
-    return bool(query) or "documentId" in payload or (isinstance(extensions, dict) and "persistedQuery" in extensions)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from hub.domain.events import Event
 from hub.rpc.v1 import notifications_pb2 as pb
 from hub.transports.grpc import commands, schemas
 from hub.transports.grpc.auth import Context
@@ -65,4 +66,8 @@ class InboxRpcs(NotificationServicer):
         events = await self.core.inbox.watch(principal, request.user_id, commands.given(request, "after"))
         async with aclosing(events):
             async for event in events:
-                yield pb.WatchInboxResponse(event=schemas.event(event))
+                yield self.told.made(event, _response)
+
+
+def _response(event: Event) -> pb.WatchInboxResponse:
+    return pb.WatchInboxResponse(event=schemas.event(event))

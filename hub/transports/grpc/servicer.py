@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from hub.core.app import Core
 from hub.domain.principals import Principal
+from hub.rpc.v1 import notifications_pb2 as pb
 from hub.rpc.v1.notifications_pb2_grpc import NotificationServiceServicer
 from hub.transports.grpc.auth import Callers
+from hub.transports.sharing import Renderings
 
 
 class Servicer(Callers):
@@ -21,3 +23,8 @@ class Servicer(Callers):
 
 class NotificationServicer(Servicer, NotificationServiceServicer):
     """Base of the parts that `app` composes into one service."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
+        self.told: Renderings[pb.WatchInboxResponse] = Renderings()
+        """What the streams of an inbox are told, made once for all of them."""

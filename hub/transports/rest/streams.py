@@ -15,6 +15,7 @@ from hub.domain.errors import HubError, Reason
 from hub.domain.events import Event
 from hub.log import get_logger
 from hub.transports.rest.answers import encode, event_body
+from hub.transports.sharing import Renderings
 
 LAST_WORD_SECONDS = 1.0
 """How long the end of a stream may wait for a reader that does not read."""
@@ -44,6 +45,7 @@ class Streams:
 
     def __init__(self) -> None:
         self._open: set[asyncio.Timeout] = set()
+        self._frames: Renderings[bytes] = Renderings()
         self._none_open = asyncio.Event()
         self._none_open.set()
         self._draining = False
@@ -70,6 +72,10 @@ class Streams:
             await events.aclose()
             raise HubError(Reason.OVERLOADED, "This process is stopping; connect again.")
         return EventStream(await anext(events, None), events, self)
+
+    def frame(self, event: Event) -> bytes:
+        """The event as it goes over the wire, made once for all streams that are told of it."""
+        return self._frames.made(event, frame)
 
     @asynccontextmanager
     async def lasting(self) -> AsyncIterator[asyncio.Timeout]:
@@ -117,11 +123,11 @@ class EventStream(Response):
 
     async def _pump(self, send: Send) -> None:
         wait = random.randint(*RECONNECT_MILLISECONDS)  # noqa: S311 - spreads load, keeps no secret
-        opening = f"retry: {wait}\n\n".encode() + (b"" if self._first is None else frame(self._first))
+        opening = f"retry: {wait}\n\n".encode() + (b"" if self._first is None else self._streams.frame(self._first))
         await send({"type": "http.response.body", "body": opening, "more_body": True})
         try:
             async for event in self._events:
-                await send({"type": "http.response.body", "body": frame(event), "more_body": True})
+                await send({"type": "http.response.body", "body": self._streams.frame(event), "more_body": True})
         except HubError as error:
             # Too late for a problem: the stream ends, and its reader comes back with the last id.
             _log.warning("stream_ended", reason=error.reason)
