@@ -52,7 +52,8 @@ class OutboxStore:
     async def lines(self, until: datetime | None = None) -> list[Line]:
         """Which tenants have something due, now or `until` then, in which lanes: one seek on the index for each."""
         found: list[Line] = []
-        step: Row = {}
+        # Without a word on tenants the index would serve the order alone, and the seek be a walk over all that is due later.
+        step: Row = {"tenant": {"$gte": ""}}
         with translated():
             while True:
                 query: Row = {"due": {"$lte": until or datetime.now(UTC)}, **step}

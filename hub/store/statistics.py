@@ -58,7 +58,7 @@ class StatisticsStore:
         """Asks for these hours to be counted again."""
         writes = [
             UpdateOne(
-                {"_id": f"{tenant}/{hour:%Y%m%d%H}"},
+                {"_id": _hour_id(tenant, hour)},
                 [{"$set": {"tenant": tenant, "hour": hour, "marked_at": NOW}}],
                 upsert=True,
             )
@@ -83,7 +83,8 @@ class StatisticsStore:
     async def forget(self, dirty: DirtyHour) -> None:
         """Lets an hour be as it is: its notifications may be gone already, its count must stay."""
         with translated():
-            await self._dirty.delete_one({"tenant": dirty.tenant, "hour": dirty.hour, "marked_at": dirty.marked_at})
+            hour_id = _hour_id(dirty.tenant, dirty.hour)
+            await self._dirty.delete_one({"_id": hour_id, "marked_at": dirty.marked_at})
 
     async def count(self, dirty: DirtyHour) -> None:
         """Counts an hour anew; what was marked again meanwhile stays marked."""
@@ -165,6 +166,10 @@ class StatisticsStore:
         ]
         unfolded = await (await self._hours.aggregate(stages, hint="unfolded")).to_list()
         return whole - {row["_id"].astimezone(UTC) for row in unfolded}
+
+
+def _hour_id(tenant: str, hour: datetime) -> str:
+    return f"{tenant}/{hour:%Y%m%d%H}"
 
 
 async def _replace(into: Rows, about: Row, rows: list[Row], stamp: UUID) -> None:
