@@ -41,6 +41,7 @@ The notification hub is ready.
   REST       http://{host}:{http}/api/v1        description: http://{host}:{http}/openapi.json
   GraphQL    http://{host}:{http}/graphql
   gRPC       {host}:{grpc}
+  Inbox      http://{host}:{http}/inbox            a bell for your pages, live, and a form to send to it
 {outbox}
 Send something:
 

@@ -49,7 +49,8 @@ function appear(userId: string): void {
 function show(userId: string): void {
   element('avatar').textContent = Array.from(userId)[0]?.toUpperCase() ?? '';
   element('snippet').textContent = `<script type="module"
-  src="${location.origin}/notification-inbox.js"></script>
+  src="${location.origin}/notification-inbox.js">
+</script>
 
 <notification-inbox user-id="${userId}"></notification-inbox>
 

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from hub.admin.keys import new_key
 from hub.dev.loopback import on_loopback
 from hub.domain.principals import Scope
+from tests.browser.axe import violations
 from tests.browser.inbox_page import InboxPage
 from tests.browser.visit import Visit
 from tests.hub_process import RunningHub, free_ports, running_hub
@@ -130,6 +131,24 @@ async def test_a_key_that_may_only_send_does(page: Page):
     await expect(inbox.sent).to_have_count(1)
     await expect(inbox.sent).to_contain_text("this key may not see what becomes of it")
     await expect(page.get_by_role("button", name="Notifications, not connected")).to_be_visible()
+
+
+async def test_a_token_that_comes_late(page: Page, backend: httpx2.AsyncClient):
+    user = f"reader-{uuid4().hex[:10]}"
+    await page.goto("/inbox")
+    element = page.locator("notification-inbox")
+    # As a page that sets only later how tokens are had.
+    await element.evaluate("(inbox, user) => { inbox.getToken = null; inbox.userId = user }", user)
+    inbox = InboxPage(page, user)
+    await expect(inbox.bell).to_have_accessible_name("Notifications, not connected")
+    await inbox.open_panel()
+    await expect(inbox.panel.locator("[part=notice]")).to_contain_text("Your sign-in is not accepted any more.")
+    assert await violations(page) == []
+    token = (await backend.post(f"/api/v1/users/{user}/tokens", json={})).json()["token"]
+    await element.evaluate("(inbox, token) => { inbox.getToken = async () => token }", token)
+    await inbox.live()
+    await expect(inbox.panel.locator("[part=notice]")).to_be_hidden()
+    await expect(inbox.bell).to_have_accessible_name("Notifications")
 
 
 async def test_in_a_page_of_another_origin_under_a_strict_policy(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import httpx2
@@ -381,3 +382,68 @@ async def test_a_thousand_are_scrolled_each_once_and_in_order(inbox: InboxPage, 
         wanted += [item["id"] for item in page["items"]]
         cursor = f"&after={page['next_cursor']}"
     assert listed == wanted
+
+
+async def test_times_grow_old(inbox: InboxPage, rest: httpx2.AsyncClient):
+    await deliver(rest, inbox.user, "Ages")
+    delivered = datetime.now().astimezone()
+
+    def date(age: timedelta) -> str:
+        year = "" if (delivered + age).year == delivered.year else f", {delivered.year}"
+        return f"{delivered.strftime('%b')} {delivered.day}{year}"
+
+    for age, text in (
+        (timedelta(minutes=5, seconds=10), "5 minutes ago"),
+        (timedelta(hours=3, seconds=10), "3 hours ago"),
+        (timedelta(days=3, seconds=10), "3 days ago"),
+        (timedelta(days=40), date(timedelta(days=40))),
+        (timedelta(days=400), date(timedelta(days=400))),
+    ):
+        await inbox.page.clock.set_system_time(delivered + age)
+        await inbox.open_panel()
+        time = inbox.items.locator("time")
+        await expect(time).to_have_text(text)
+        assert str(delivered.year) in (await time.get_attribute("title") or "")
+        await inbox.page.keyboard.press("Escape")
+        await expect(inbox.panel).to_be_hidden()
+
+
+async def test_times_are_kept_fresh(inbox: InboxPage, rest: httpx2.AsyncClient, visit: Visit):
+    await inbox.page.clock.install()
+    await inbox.open()
+    await deliver(rest, inbox.user, "Just now")
+    await inbox.open_panel()
+    await expect(inbox.items.locator("time")).to_have_text("now")
+    await inbox.page.clock.run_for(90_000)
+    await expect(inbox.items.locator("time")).to_have_text("1 minute ago")
+    # In such leaps a connection is given up before it had a chance.
+    assert [fault for fault in visit.faults if "closed before the connection is established" not in fault] == []
+    visit.faults.clear()
+
+
+async def test_an_element_that_is_moved_goes_on(inbox: InboxPage, rest: httpx2.AsyncClient):
+    await inbox.open_panel()
+    await inbox.page.locator("notification-inbox").evaluate("(inbox) => document.querySelector('.top').append(inbox)")
+    await expect(inbox.panel).to_be_hidden()
+    await expect(inbox.bell).to_have_attribute("aria-expanded", "false")
+    await inbox.live()
+    await deliver(rest, inbox.user, "After the move")
+    await inbox.unread("1")
+    await inbox.open_panel()
+    await expect(inbox.items).to_contain_text("After the move")
+
+
+async def test_another_user_is_another_inbox(inbox: InboxPage, rest: httpx2.AsyncClient):
+    other = f"{inbox.user}-other"
+    await deliver(rest, inbox.user, "Mine")
+    await deliver(rest, other, "Yours", "Yours too")
+    await inbox.unread("1")
+    await inbox.page.get_by_label("You are (user id)").fill(other)
+    await inbox.page.keyboard.press("Tab")
+    await inbox.unread("2")
+    await inbox.open_panel()
+    await expect(inbox.items).to_have_count(2)
+    await deliver(rest, inbox.user, "Mine again")
+    await deliver(rest, other, "Yours at last")
+    await inbox.unread("3")
+    await expect(inbox.item("Mine")).to_have_count(0)
