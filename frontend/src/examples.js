@@ -45,8 +45,8 @@ const VARIABLES = {
 /** What opens on the first visit. */
 const OPENED_FIRST = ['CreateNotification', 'InboxEvents', 'Inbox', 'ListNotifications'];
 
-function placeholder({ variable, type }) {
-  if (type.kind !== Kind.NON_NULL_TYPE) return undefined;
+function placeholder({ variable, type, defaultValue }) {
+  if (type.kind !== Kind.NON_NULL_TYPE || defaultValue) return undefined;
   if (variable.name.value === 'userId') return 'user123';
   return variable.name.value === 'input' ? { id: 'the id of a notification' } : 'the id of a notification';
 }
