@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import httpx2
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+from tests.browser.inbox_page import InboxPage
 from tests.browser.visit import Visit
 from tests.hub_process import RunningHub, running_hub
 
@@ -64,3 +66,11 @@ async def visit(hub: RunningHub, browser: Browser) -> AsyncIterator[Visit]:
     await context.close()
     assert visit.foreign == []
     assert visit.faults == []
+
+
+@pytest.fixture
+async def inbox(visit: Visit) -> InboxPage:
+    """Somebody new, with the page open."""
+    page = InboxPage(visit.page, f"reader-{uuid4().hex[:10]}")
+    await page.open()
+    return page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import httpx2
 from playwright.async_api import Locator, Page, expect
 
 from tests.waiting import until
@@ -54,3 +55,17 @@ class InboxPage:
         await self.page.get_by_label("Title").fill(title)
         await self.page.get_by_label("Message").fill(message)
         await self.page.get_by_role("button", name="Send").click()
+
+
+async def deliver(rest: httpx2.AsyncClient, user: str, *titles: str, **fields: object) -> None:
+    """In-app notifications, in this order, in the inbox when it returns."""
+    for title in titles:
+        body = {"user_id": user, "title": title, "message": "A message", "type": "in_app"} | fields
+        response = await rest.post("/api/v1/notifications", json=body)
+        assert response.status_code == 201, response.text
+        path = f"/api/v1/notifications/{response.json()['id']}"
+
+        async def is_delivered(path: str = path) -> bool:
+            return bool((await rest.get(path)).json()["status"] == "delivered")
+
+        await until(is_delivered)

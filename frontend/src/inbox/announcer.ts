@@ -1,6 +1,8 @@
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
 
-import type { Item } from './types';
+import type { Item, Snapshot } from './types';
+import { keyOf } from './view';
+import type { Words } from './words';
 
 /** Arrivals within this time are told together: a burst must not talk for minutes. */
 const GATHERED_MS = 700;
@@ -16,7 +18,7 @@ export class Announcer implements ReactiveController {
 
   constructor(
     private readonly host: ReactiveControllerHost,
-    private readonly told: (count: number, newest: Item) => string,
+    private readonly words: () => Words,
   ) {
     host.addController(this);
   }
@@ -24,10 +26,21 @@ export class Announcer implements ReactiveController {
   arrived(item: Item): void {
     this.#arrived.push(item);
     this.#gathering ??= setTimeout(() => {
-      const [count, newest] = [this.#arrived.length, this.#arrived.at(-1)];
+      const [value, newest] = [this.#arrived.length, this.#arrived.at(-1)];
       this.#forgetArrived();
-      if (newest) this.say(this.told(count, newest));
+      const words = this.words();
+      if (newest) this.say(words.texts.arrived(words.shown({ value, capped: false }), newest.title));
     }, GATHERED_MS);
+  }
+
+  /** What an action did, and while the panel is open how the connection does. */
+  changed(before: Snapshot, now: Snapshot, isOpen: boolean): void {
+    const words = this.words();
+    if (now.undoable && keyOf(now.undoable) !== keyOf(before.undoable)) this.say(words.ofAct(now.undoable));
+    if (now.fault && now.fault !== before.fault) this.say(words.ofFault(now.fault));
+    if (!isOpen || now.link === before.link) return;
+    if (now.link === 'offline') this.say(words.texts.offline);
+    if (now.link === 'refused') this.say(words.texts.signedOut);
   }
 
   say(text: string): void {

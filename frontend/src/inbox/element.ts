@@ -3,7 +3,7 @@ import { html, LitElement, nothing, type PropertyValues, type TemplateResult } f
 import { Announcer } from './announcer';
 import { Focus } from './focus';
 import { isLong } from './item';
-import { bellTemplate, faultText, panelTemplate, undoText } from './panel';
+import { bellTemplate, panelTemplate } from './panel';
 import { Placement } from './placement';
 import { Scrolling } from './scrolling';
 import { createStore } from './store';
@@ -77,9 +77,7 @@ export class NotificationInbox extends LitElement {
   #isOpen = false;
   #seen = '';
 
-  readonly #announcer = new Announcer(this, (count, newest) =>
-    this.#words.texts.arrived(this.#words.shown({ value: count, capped: false }), newest.title),
-  );
+  readonly #announcer = new Announcer(this, () => this.#words);
   readonly #focus = new Focus(() => this.shadowRoot);
   readonly #placement = new Placement(() => this.#find('.bell'), () => this.#find('.panel'));
   readonly #scrolling = new Scrolling(() => this.#loadMoreByScrolling());
@@ -209,7 +207,7 @@ export class NotificationInbox extends LitElement {
     const [before, now] = [this.#snapshot, this.#store.snapshot];
     this.#snapshot = now;
     if (keyOf(now.undoable) !== this._dismissed) this._dismissed = '';
-    this.#tell(before, now);
+    this.#announcer.changed(before, now, this.open);
     this.requestUpdate();
     // A page often sets `getToken` only after its element was there, and was refused without one meanwhile.
     const isRefused = now.link === 'refused' && before.link !== 'refused';
@@ -222,18 +220,6 @@ export class NotificationInbox extends LitElement {
     this.#announcer.arrived(detail);
     this.#dispatch('notification-arrived', detail);
   };
-
-  #tell(before: Snapshot, now: Snapshot): void {
-    const { texts } = this.#words;
-    if (now.undoable && keyOf(now.undoable) !== keyOf(before.undoable)) {
-      this.#announcer.say(undoText(this.#words, now.undoable));
-    }
-    if (now.fault && now.fault !== before.fault) this.#announcer.say(faultText(texts, now.fault));
-    if (this.open && now.link !== before.link) {
-      if (now.link === 'offline') this.#announcer.say(texts.offline);
-      if (now.link === 'refused') this.#announcer.say(texts.signedOut);
-    }
-  }
 
   #dispatch(type: string, detail?: Item): void {
     this.dispatchEvent(new CustomEvent(type, { bubbles: true, composed: true, detail }));

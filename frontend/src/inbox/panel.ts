@@ -5,22 +5,10 @@ import { repeat } from 'lit/directives/repeat.js';
 import { bellIcon, closeIcon, doneIcon, offlineIcon, warningIcon } from './icons';
 import { itemTemplate } from './item';
 import { emptyTexts, type Texts } from './texts';
-import type { Fault, Filter, Undoable } from './types';
+import type { Filter } from './types';
 import { type Acts, keyOf, type View } from './view';
-import type { Words } from './words';
 
 const SKELETONS = 4;
-
-/** What became of the last action that can be undone. */
-export function undoText(words: Words, { what, count }: Undoable): string {
-  if (what === 'archived') return words.texts.wasArchived;
-  if (what === 'unarchived') return words.texts.wasUnarchived;
-  return words.texts.allWereRead(words.shown({ value: count, capped: false }));
-}
-
-export function faultText(texts: Texts, fault: Fault | null): string {
-  return texts[fault ?? 'failed'];
-}
 
 /** The bell itself, with its number. */
 export function bellTemplate({ snapshot, words, counts, open }: View): TemplateResult {
@@ -138,7 +126,7 @@ function notice({ snapshot, words }: View, acts: Acts): TemplateResult | typeof 
     return html`<div class="bar" part="notice">${offlineIcon}<span>${texts.offline}</span>${retryButton(texts.retry, acts)}</div>`;
   }
   if (snapshot.fault === null || snapshot.list === 'error') return nothing;
-  return html`<div class="bar bad" part="notice">${warningIcon}<span>${faultText(texts, snapshot.fault)}</span></div>`;
+  return html`<div class="bar bad" part="notice">${warningIcon}<span>${words.ofFault(snapshot.fault)}</span></div>`;
 }
 
 function undoBar({ snapshot, words, dismissed }: View, acts: Acts): TemplateResult | typeof nothing {
@@ -147,7 +135,7 @@ function undoBar({ snapshot, words, dismissed }: View, acts: Acts): TemplateResu
   const { texts } = words;
   return html`
     <div class="bar undo" part="undo-bar">
-      <span>${undoText(words, undoable)}</span>
+      <span>${words.ofAct(undoable)}</span>
       <button type="button" class="text-button" part="undo" @click=${acts.undo}>${texts.undo}</button>
       <button
         type="button"
@@ -179,7 +167,7 @@ function failed({ snapshot, words }: View, acts: Acts): TemplateResult {
   const { texts } = words;
   return html`
     <div class="state" part="error">
-      ${warningIcon}<strong>${faultText(texts, snapshot.fault)}</strong>${retryButton(texts.retry, acts)}
+      ${warningIcon}<strong>${words.ofFault(snapshot.fault)}</strong>${retryButton(texts.retry, acts)}
     </div>
   `;
 }

@@ -1,5 +1,5 @@
 import type { Shown, Texts } from './texts';
-import type { Count } from './types';
+import type { Count, Fault, Undoable } from './types';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -57,6 +57,17 @@ export class Words {
     if (days < WEEK_DAYS) return this.#relative.format(-days, 'day');
     const isThisYear = new Date(moment).getFullYear() === new Date(now).getFullYear();
     return (isThisYear ? this.#sameYear : this.#otherYear).format(moment);
+  }
+
+  /** What became of the last act that can be undone. */
+  ofAct({ what, count }: Undoable): string {
+    if (what === 'archived') return this.texts.wasArchived;
+    if (what === 'unarchived') return this.texts.wasUnarchived;
+    return this.texts.allWereRead(this.shown({ value: count, capped: false }));
+  }
+
+  ofFault(fault: Fault | null): string {
+    return this.texts[fault ?? 'failed'];
   }
 
   full(moment: number): string {

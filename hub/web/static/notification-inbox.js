@@ -254,34 +254,34 @@ var S = class extends HTMLElement {
 };
 S.elementStyles = [], S.shadowRootOptions = { mode: "open" }, S[v("elementProperties")] = /* @__PURE__ */ new Map(), S[v("finalized")] = /* @__PURE__ */ new Map(), _?.({ ReactiveElement: S }), (h.reactiveElementVersions ??= []).push("2.1.2");
 // node_modules/lit-html/lit-html.js
-var C = globalThis, w = (e) => e, T = C.trustedTypes, te = T ? T.createPolicy("lit-html", { createHTML: (e) => e }) : void 0, E = "$lit$", D = `lit$${Math.random().toFixed(9).slice(2)}$`, ne = "?" + D, re = `<${ne}>`, O = document, k = () => O.createComment(""), ie = (e) => e === null || typeof e != "object" && typeof e != "function", ae = Array.isArray, oe = (e) => ae(e) || typeof e?.[Symbol.iterator] == "function", se = "[ 	\n\f\r]", ce = /<(?:(!--|\/[^a-zA-Z])|(\/?[a-zA-Z][^>\s]*)|(\/?$))/g, le = /-->/g, ue = />/g, A = RegExp(`>|${se}(?:([^\\s"'>=/]+)(${se}*=${se}*(?:[^ \t\n\f\r"'\`<>=]|("|')|))|$)`, "g"), de = /'/g, fe = /"/g, pe = /^(?:script|style|textarea|title)$/i, me = (e) => (t, ...n) => ({
+var C = globalThis, w = (e) => e, T = C.trustedTypes, te = T ? T.createPolicy("lit-html", { createHTML: (e) => e }) : void 0, E = "$lit$", D = `lit$${Math.random().toFixed(9).slice(2)}$`, ne = "?" + D, re = `<${ne}>`, O = document, k = () => O.createComment(""), ie = (e) => e === null || typeof e != "object" && typeof e != "function", ae = Array.isArray, oe = (e) => ae(e) || typeof e?.[Symbol.iterator] == "function", se = "[ 	\n\f\r]", A = /<(?:(!--|\/[^a-zA-Z])|(\/?[a-zA-Z][^>\s]*)|(\/?$))/g, ce = /-->/g, le = />/g, j = RegExp(`>|${se}(?:([^\\s"'>=/]+)(${se}*=${se}*(?:[^ \t\n\f\r"'\`<>=]|("|')|))|$)`, "g"), ue = /'/g, de = /"/g, fe = /^(?:script|style|textarea|title)$/i, pe = (e) => (t, ...n) => ({
 	_$litType$: e,
 	strings: t,
 	values: n
-}), j = me(1), M = me(2), N = Symbol.for("lit-noChange"), P = Symbol.for("lit-nothing"), he = /* @__PURE__ */ new WeakMap(), F = O.createTreeWalker(O, 129);
-function ge(e, t) {
+}), M = pe(1), N = pe(2), P = Symbol.for("lit-noChange"), F = Symbol.for("lit-nothing"), me = /* @__PURE__ */ new WeakMap(), I = O.createTreeWalker(O, 129);
+function he(e, t) {
 	if (!ae(e) || !e.hasOwnProperty("raw")) throw Error("invalid template strings array");
 	return te === void 0 ? t : te.createHTML(t);
 }
-var _e = (e, t) => {
-	let n = e.length - 1, r = [], i, a = t === 2 ? "<svg>" : t === 3 ? "<math>" : "", o = ce;
+var ge = (e, t) => {
+	let n = e.length - 1, r = [], i, a = t === 2 ? "<svg>" : t === 3 ? "<math>" : "", o = A;
 	for (let t = 0; t < n; t++) {
 		let n = e[t], s, c, l = -1, u = 0;
-		for (; u < n.length && (o.lastIndex = u, c = o.exec(n), c !== null);) u = o.lastIndex, o === ce ? c[1] === "!--" ? o = le : c[1] === void 0 ? c[2] === void 0 ? c[3] !== void 0 && (o = A) : (pe.test(c[2]) && (i = RegExp("</" + c[2], "g")), o = A) : o = ue : o === A ? c[0] === ">" ? (o = i ?? ce, l = -1) : c[1] === void 0 ? l = -2 : (l = o.lastIndex - c[2].length, s = c[1], o = c[3] === void 0 ? A : c[3] === "\"" ? fe : de) : o === fe || o === de ? o = A : o === le || o === ue ? o = ce : (o = A, i = void 0);
-		let d = o === A && e[t + 1].startsWith("/>") ? " " : "";
-		a += o === ce ? n + re : l >= 0 ? (r.push(s), n.slice(0, l) + E + n.slice(l) + D + d) : n + D + (l === -2 ? t : d);
+		for (; u < n.length && (o.lastIndex = u, c = o.exec(n), c !== null);) u = o.lastIndex, o === A ? c[1] === "!--" ? o = ce : c[1] === void 0 ? c[2] === void 0 ? c[3] !== void 0 && (o = j) : (fe.test(c[2]) && (i = RegExp("</" + c[2], "g")), o = j) : o = le : o === j ? c[0] === ">" ? (o = i ?? A, l = -1) : c[1] === void 0 ? l = -2 : (l = o.lastIndex - c[2].length, s = c[1], o = c[3] === void 0 ? j : c[3] === "\"" ? de : ue) : o === de || o === ue ? o = j : o === ce || o === le ? o = A : (o = j, i = void 0);
+		let d = o === j && e[t + 1].startsWith("/>") ? " " : "";
+		a += o === A ? n + re : l >= 0 ? (r.push(s), n.slice(0, l) + E + n.slice(l) + D + d) : n + D + (l === -2 ? t : d);
 	}
-	return [ge(e, a + (e[n] || "<?>") + (t === 2 ? "</svg>" : t === 3 ? "</math>" : "")), r];
-}, ve = class e {
+	return [he(e, a + (e[n] || "<?>") + (t === 2 ? "</svg>" : t === 3 ? "</math>" : "")), r];
+}, _e = class e {
 	constructor({ strings: t, _$litType$: n }, r) {
 		let i;
 		this.parts = [];
-		let a = 0, o = 0, s = t.length - 1, c = this.parts, [l, u] = _e(t, n);
-		if (this.el = e.createElement(l, r), F.currentNode = this.el.content, n === 2 || n === 3) {
+		let a = 0, o = 0, s = t.length - 1, c = this.parts, [l, u] = ge(t, n);
+		if (this.el = e.createElement(l, r), I.currentNode = this.el.content, n === 2 || n === 3) {
 			let e = this.el.content.firstChild;
 			e.replaceWith(...e.childNodes);
 		}
-		for (; (i = F.nextNode()) !== null && c.length < s;) {
+		for (; (i = I.nextNode()) !== null && c.length < s;) {
 			if (i.nodeType === 1) {
 				if (i.hasAttributes()) for (let e of i.getAttributeNames()) if (e.endsWith(E)) {
 					let t = u[o++], n = i.getAttribute(e).split(D), r = /([.?@])?(.*)/.exec(t);
@@ -290,17 +290,17 @@ var _e = (e, t) => {
 						index: a,
 						name: r[2],
 						strings: n,
-						ctor: r[1] === "." ? xe : r[1] === "?" ? Se : r[1] === "@" ? Ce : L
+						ctor: r[1] === "." ? xe : r[1] === "?" ? Se : r[1] === "@" ? Ce : be
 					}), i.removeAttribute(e);
 				} else e.startsWith(D) && (c.push({
 					type: 6,
 					index: a
 				}), i.removeAttribute(e));
-				if (pe.test(i.tagName)) {
+				if (fe.test(i.tagName)) {
 					let e = i.textContent.split(D), t = e.length - 1;
 					if (t > 0) {
 						i.textContent = T ? T.emptyScript : "";
-						for (let n = 0; n < t; n++) i.append(e[n], k()), F.nextNode(), c.push({
+						for (let n = 0; n < t; n++) i.append(e[n], k()), I.nextNode(), c.push({
 							type: 2,
 							index: ++a
 						});
@@ -328,12 +328,12 @@ var _e = (e, t) => {
 		return n.innerHTML = e, n;
 	}
 };
-function I(e, t, n = e, r) {
-	if (t === N) return t;
+function L(e, t, n = e, r) {
+	if (t === P) return t;
 	let i = r === void 0 ? n._$Cl : n._$Co?.[r], a = ie(t) ? void 0 : t._$litDirective$;
-	return i?.constructor !== a && (i?._$AO?.(!1), a === void 0 ? i = void 0 : (i = new a(e), i._$AT(e, n, r)), r === void 0 ? n._$Cl = i : (n._$Co ??= [])[r] = i), i !== void 0 && (t = I(e, i._$AS(e, t.values), i, r)), t;
+	return i?.constructor !== a && (i?._$AO?.(!1), a === void 0 ? i = void 0 : (i = new a(e), i._$AT(e, n, r)), r === void 0 ? n._$Cl = i : (n._$Co ??= [])[r] = i), i !== void 0 && (t = L(e, i._$AS(e, t.values), i, r)), t;
 }
-var ye = class {
+var ve = class {
 	constructor(e, t) {
 		this._$AV = [], this._$AN = void 0, this._$AD = e, this._$AM = t;
 	}
@@ -345,27 +345,27 @@ var ye = class {
 	}
 	u(e) {
 		let { el: { content: t }, parts: n } = this._$AD, r = (e?.creationScope ?? O).importNode(t, !0);
-		F.currentNode = r;
-		let i = F.nextNode(), a = 0, o = 0, s = n[0];
+		I.currentNode = r;
+		let i = I.nextNode(), a = 0, o = 0, s = n[0];
 		for (; s !== void 0;) {
 			if (a === s.index) {
 				let t;
-				s.type === 2 ? t = new be(i, i.nextSibling, this, e) : s.type === 1 ? t = new s.ctor(i, s.name, s.strings, this, e) : s.type === 6 && (t = new we(i, this, e)), this._$AV.push(t), s = n[++o];
+				s.type === 2 ? t = new ye(i, i.nextSibling, this, e) : s.type === 1 ? t = new s.ctor(i, s.name, s.strings, this, e) : s.type === 6 && (t = new we(i, this, e)), this._$AV.push(t), s = n[++o];
 			}
-			a !== s?.index && (i = F.nextNode(), a++);
+			a !== s?.index && (i = I.nextNode(), a++);
 		}
-		return F.currentNode = O, r;
+		return I.currentNode = O, r;
 	}
 	p(e) {
 		let t = 0;
 		for (let n of this._$AV) n !== void 0 && (n.strings === void 0 ? n._$AI(e[t]) : (n._$AI(e, n, t), t += n.strings.length - 2)), t++;
 	}
-}, be = class e {
+}, ye = class e {
 	get _$AU() {
 		return this._$AM?._$AU ?? this._$Cv;
 	}
 	constructor(e, t, n, r) {
-		this.type = 2, this._$AH = P, this._$AN = void 0, this._$AA = e, this._$AB = t, this._$AM = n, this.options = r, this._$Cv = r?.isConnected ?? !0;
+		this.type = 2, this._$AH = F, this._$AN = void 0, this._$AA = e, this._$AB = t, this._$AM = n, this.options = r, this._$Cv = r?.isConnected ?? !0;
 	}
 	get parentNode() {
 		let e = this._$AA.parentNode, t = this._$AM;
@@ -378,7 +378,7 @@ var ye = class {
 		return this._$AB;
 	}
 	_$AI(e, t = this) {
-		e = I(this, e, t), ie(e) ? e === P || e == null || e === "" ? (this._$AH !== P && this._$AR(), this._$AH = P) : e !== this._$AH && e !== N && this._(e) : e._$litType$ === void 0 ? e.nodeType === void 0 ? oe(e) ? this.k(e) : this._(e) : this.T(e) : this.$(e);
+		e = L(this, e, t), ie(e) ? e === F || e == null || e === "" ? (this._$AH !== F && this._$AR(), this._$AH = F) : e !== this._$AH && e !== P && this._(e) : e._$litType$ === void 0 ? e.nodeType === void 0 ? oe(e) ? this.k(e) : this._(e) : this.T(e) : this.$(e);
 	}
 	O(e) {
 		return this._$AA.parentNode.insertBefore(e, this._$AB);
@@ -387,19 +387,19 @@ var ye = class {
 		this._$AH !== e && (this._$AR(), this._$AH = this.O(e));
 	}
 	_(e) {
-		this._$AH !== P && ie(this._$AH) ? this._$AA.nextSibling.data = e : this.T(O.createTextNode(e)), this._$AH = e;
+		this._$AH !== F && ie(this._$AH) ? this._$AA.nextSibling.data = e : this.T(O.createTextNode(e)), this._$AH = e;
 	}
 	$(e) {
-		let { values: t, _$litType$: n } = e, r = typeof n == "number" ? this._$AC(e) : (n.el === void 0 && (n.el = ve.createElement(ge(n.h, n.h[0]), this.options)), n);
+		let { values: t, _$litType$: n } = e, r = typeof n == "number" ? this._$AC(e) : (n.el === void 0 && (n.el = _e.createElement(he(n.h, n.h[0]), this.options)), n);
 		if (this._$AH?._$AD === r) this._$AH.p(t);
 		else {
-			let e = new ye(r, this), n = e.u(this.options);
+			let e = new ve(r, this), n = e.u(this.options);
 			e.p(t), this.T(n), this._$AH = e;
 		}
 	}
 	_$AC(e) {
-		let t = he.get(e.strings);
-		return t === void 0 && he.set(e.strings, t = new ve(e)), t;
+		let t = me.get(e.strings);
+		return t === void 0 && me.set(e.strings, t = new _e(e)), t;
 	}
 	k(t) {
 		ae(this._$AH) || (this._$AH = [], this._$AR());
@@ -416,7 +416,7 @@ var ye = class {
 	setConnected(e) {
 		this._$AM === void 0 && (this._$Cv = e, this._$AP?.(e));
 	}
-}, L = class {
+}, be = class {
 	get tagName() {
 		return this.element.tagName;
 	}
@@ -424,41 +424,41 @@ var ye = class {
 		return this._$AM._$AU;
 	}
 	constructor(e, t, n, r, i) {
-		this.type = 1, this._$AH = P, this._$AN = void 0, this.element = e, this.name = t, this._$AM = r, this.options = i, n.length > 2 || n[0] !== "" || n[1] !== "" ? (this._$AH = Array(n.length - 1).fill(/* @__PURE__ */ new String()), this.strings = n) : this._$AH = P;
+		this.type = 1, this._$AH = F, this._$AN = void 0, this.element = e, this.name = t, this._$AM = r, this.options = i, n.length > 2 || n[0] !== "" || n[1] !== "" ? (this._$AH = Array(n.length - 1).fill(/* @__PURE__ */ new String()), this.strings = n) : this._$AH = F;
 	}
 	_$AI(e, t = this, n, r) {
 		let i = this.strings, a = !1;
-		if (i === void 0) e = I(this, e, t, 0), a = !ie(e) || e !== this._$AH && e !== N, a && (this._$AH = e);
+		if (i === void 0) e = L(this, e, t, 0), a = !ie(e) || e !== this._$AH && e !== P, a && (this._$AH = e);
 		else {
 			let r = e, o, s;
-			for (e = i[0], o = 0; o < i.length - 1; o++) s = I(this, r[n + o], t, o), s === N && (s = this._$AH[o]), a ||= !ie(s) || s !== this._$AH[o], s === P ? e = P : e !== P && (e += (s ?? "") + i[o + 1]), this._$AH[o] = s;
+			for (e = i[0], o = 0; o < i.length - 1; o++) s = L(this, r[n + o], t, o), s === P && (s = this._$AH[o]), a ||= !ie(s) || s !== this._$AH[o], s === F ? e = F : e !== F && (e += (s ?? "") + i[o + 1]), this._$AH[o] = s;
 		}
 		a && !r && this.j(e);
 	}
 	j(e) {
-		e === P ? this.element.removeAttribute(this.name) : this.element.setAttribute(this.name, e ?? "");
+		e === F ? this.element.removeAttribute(this.name) : this.element.setAttribute(this.name, e ?? "");
 	}
-}, xe = class extends L {
+}, xe = class extends be {
 	constructor() {
 		super(...arguments), this.type = 3;
 	}
 	j(e) {
-		this.element[this.name] = e === P ? void 0 : e;
+		this.element[this.name] = e === F ? void 0 : e;
 	}
-}, Se = class extends L {
+}, Se = class extends be {
 	constructor() {
 		super(...arguments), this.type = 4;
 	}
 	j(e) {
-		this.element.toggleAttribute(this.name, !!e && e !== P);
+		this.element.toggleAttribute(this.name, !!e && e !== F);
 	}
-}, Ce = class extends L {
+}, Ce = class extends be {
 	constructor(e, t, n, r, i) {
 		super(e, t, n, r, i), this.type = 5;
 	}
 	_$AI(e, t = this) {
-		if ((e = I(this, e, t, 0) ?? P) === N) return;
-		let n = this._$AH, r = e === P && n !== P || e.capture !== n.capture || e.once !== n.once || e.passive !== n.passive, i = e !== P && (n === P || r);
+		if ((e = L(this, e, t, 0) ?? F) === P) return;
+		let n = this._$AH, r = e === F && n !== F || e.capture !== n.capture || e.once !== n.once || e.passive !== n.passive, i = e !== F && (n === F || r);
 		r && this.element.removeEventListener(this.name, this, n), i && this.element.addEventListener(this.name, this, e), this._$AH = e;
 	}
 	handleEvent(e) {
@@ -472,33 +472,33 @@ var ye = class {
 		return this._$AM._$AU;
 	}
 	_$AI(e) {
-		I(this, e);
+		L(this, e);
 	}
 }, Te = {
 	M: E,
 	P: D,
 	A: ne,
 	C: 1,
-	L: _e,
-	R: ye,
+	L: ge,
+	R: ve,
 	D: oe,
-	V: I,
-	I: be,
-	H: L,
+	V: L,
+	I: ye,
+	H: be,
 	N: Se,
 	U: Ce,
 	B: xe,
 	F: we
 }, Ee = C.litHtmlPolyfillSupport;
-Ee?.(ve, be), (C.litHtmlVersions ??= []).push("3.3.3");
+Ee?.(_e, ye), (C.litHtmlVersions ??= []).push("3.3.3");
 var De = (e, t, n) => {
 	let r = n?.renderBefore ?? t, i = r._$litPart$;
 	if (i === void 0) {
 		let e = n?.renderBefore ?? null;
-		r._$litPart$ = i = new be(t.insertBefore(k(), e), e, void 0, n ?? {});
+		r._$litPart$ = i = new ye(t.insertBefore(k(), e), e, void 0, n ?? {});
 	}
 	return i._$AI(e), i;
-}, Oe = globalThis, R = class extends S {
+}, Oe = globalThis, ke = class extends S {
 	constructor() {
 		super(...arguments), this.renderOptions = { host: this }, this._$Do = void 0;
 	}
@@ -517,31 +517,65 @@ var De = (e, t, n) => {
 		super.disconnectedCallback(), this._$Do?.setConnected(!1);
 	}
 	render() {
-		return N;
+		return P;
 	}
 };
-R._$litElement$ = !0, R.finalized = !0, Oe.litElementHydrateSupport?.({ LitElement: R });
-var ke = Oe.litElementPolyfillSupport;
-ke?.({ LitElement: R }), (Oe.litElementVersions ??= []).push("4.2.2");
-// src/inbox/announcer.ts
-var Ae = 700, je = 6e3, Me = class {
+ke._$litElement$ = !0, ke.finalized = !0, Oe.litElementHydrateSupport?.({ LitElement: ke });
+var Ae = Oe.litElementPolyfillSupport;
+Ae?.({ LitElement: ke }), (Oe.litElementVersions ??= []).push("4.2.2");
+// src/inbox/view.ts
+function R(e) {
+	return e ? `${e.what} ${e.operationId} ${e.id}` : "";
+}
+var je = {
+	link: "connecting",
+	filter: {
+		unread: !1,
+		archived: !1,
+		category: null
+	},
+	items: [],
+	list: "loading",
+	hasMore: !1,
+	loadingMore: !1,
+	unread: {
+		value: 0,
+		capped: !1
+	},
+	unseen: {
+		value: 0,
+		capped: !1
+	},
+	categories: /* @__PURE__ */ new Map(),
+	fault: null,
+	undoable: null
+}, Me = 700, Ne = 6e3, Pe = class {
 	host;
-	told;
+	words;
 	text = "";
 	#e = [];
 	#t;
 	#n;
 	constructor(e, t) {
-		this.host = e, this.told = t, e.addController(this);
+		this.host = e, this.words = t, e.addController(this);
 	}
 	arrived(e) {
 		this.#e.push(e), this.#t ??= setTimeout(() => {
 			let [e, t] = [this.#e.length, this.#e.at(-1)];
-			this.#r(), t && this.say(this.told(e, t));
-		}, Ae);
+			this.#r();
+			let n = this.words();
+			t && this.say(n.texts.arrived(n.shown({
+				value: e,
+				capped: !1
+			}), t.title));
+		}, Me);
+	}
+	changed(e, t, n) {
+		let r = this.words();
+		t.undoable && R(t.undoable) !== R(e.undoable) && this.say(r.ofAct(t.undoable)), t.fault && t.fault !== e.fault && this.say(r.ofFault(t.fault)), n && t.link !== e.link && (t.link === "offline" && this.say(r.texts.offline), t.link === "refused" && this.say(r.texts.signedOut));
 	}
 	say(e) {
-		clearTimeout(this.#n), this.#n = setTimeout(() => this.#i(""), je), this.#i(e === this.text ? `${e}\u00a0` : e);
+		clearTimeout(this.#n), this.#n = setTimeout(() => this.#i(""), Ne), this.#i(e === this.text ? `${e}\u00a0` : e);
 	}
 	hostDisconnected() {
 		this.#r(), clearTimeout(this.#n), this.text = "";
@@ -552,12 +586,12 @@ var Ae = 700, je = 6e3, Me = class {
 	#i(e) {
 		this.text = e, this.host.requestUpdate();
 	}
-}, Ne = {
+}, Fe = {
 	ArrowDown: (e, t) => Math.min(e + 1, t),
 	ArrowUp: (e) => Math.max(e - 1, 0),
 	Home: () => 0,
 	End: (e, t) => t
-}, Pe = class {
+}, Ie = class {
 	root;
 	#e = null;
 	constructor(e) {
@@ -577,35 +611,35 @@ var Ae = 700, je = 6e3, Me = class {
 		let [e, t] = [this.#t, this.#e];
 		if (t === null || !e || this.root()?.activeElement) return;
 		let n = t < 0 ? [] : this.#n();
-		Ie(n[Math.min(t, n.length - 1)] ?? e);
+		Re(n[Math.min(t, n.length - 1)] ?? e);
 	}
 	moveInList(e) {
-		let t = Ne[e.key], n = e.target, r = n.closest(".item");
-		if (!t || Fe(e) || !r && n !== this.#t) return;
+		let t = Fe[e.key], n = e.target, r = n.closest(".item");
+		if (!t || Le(e) || !r && n !== this.#t) return;
 		let i = this.#n(), a = i[t(r ? i.indexOf(r) : -1, i.length - 1)];
-		a && (e.preventDefault(), Ie(a));
+		a && (e.preventDefault(), Re(a));
 	}
 	moveInTabs(e) {
-		let t = [...e.currentTarget.querySelectorAll("[role=tab]")], n = ["ArrowDown", "ArrowUp"][(getComputedStyle(e.currentTarget).direction === "rtl" ? ["ArrowLeft", "ArrowRight"] : ["ArrowRight", "ArrowLeft"]).indexOf(e.key)] ?? e.key, r = e.key.startsWith("Arrow") && n === e.key ? void 0 : Ne[n], i = r && t[r(t.indexOf(e.target), t.length - 1)];
-		i && !Fe(e) && (e.preventDefault(), e.stopPropagation(), i.click(), i.focus());
+		let t = [...e.currentTarget.querySelectorAll("[role=tab]")], n = ["ArrowDown", "ArrowUp"][(getComputedStyle(e.currentTarget).direction === "rtl" ? ["ArrowLeft", "ArrowRight"] : ["ArrowRight", "ArrowLeft"]).indexOf(e.key)] ?? e.key, r = e.key.startsWith("Arrow") && n === e.key ? void 0 : Fe[n], i = r && t[r(t.indexOf(e.target), t.length - 1)];
+		i && !Le(e) && (e.preventDefault(), e.stopPropagation(), i.click(), i.focus());
 	}
 };
-function Fe({ altKey: e, ctrlKey: t, metaKey: n, shiftKey: r }) {
+function Le({ altKey: e, ctrlKey: t, metaKey: n, shiftKey: r }) {
 	return e || t || n || r;
 }
-function Ie(e) {
+function Re(e) {
 	(e.querySelector(":scope > .main") ?? e).focus();
 }
 // src/inbox/icons.ts
-var z = (e) => j`<svg viewBox="0 0 24 24" aria-hidden="true" focusable="false">${e}</svg>`, Le = z(M`<path d="M6 9.5a6 6 0 0 1 12 0c0 5 2 6.5 2 6.5H4s2-1.5 2-6.5" /><path d="M10 19.5a2.2 2.2 0 0 0 4 0" />`), Re = z(M`<path d="M6 6l12 12M18 6L6 18" />`), ze = z(M`<path d="M4 10v9h16v-9l-8-5.5z" /><path d="M4 10.5l8 5 8-5" />`), Be = z(M`<path d="M4 6.5h16v11H4z" /><path d="M4 7l8 6 8-6" />`), Ve = z(M`<path d="M4 5h16v4H4zM5.5 9v10h13V9M10 13h4" />`), He = z(M`<path d="M4 13.5V19h16v-5.5h-4.5l-1 2.5h-5l-1-2.5zM12 4v8M8.5 7.5L12 4l3.5 3.5" />`), Ue = z(M`<path d="M3 12.5l4.5 4.5L17 7M12.5 16l1 1L22 8" />`), We = z(M`<path d="M4 4l16 16M8.5 13.5a5 5 0 0 1 5-1M5 10a10 10 0 0 1 3.5-2.2M12.5 7A10 10 0 0 1 19 10M12 17.5v.1" />`), Ge = z(M`<path d="M12 4.5L21 19H3zM12 10v4M12 16.5v.1" />`), Ke = 240;
-function qe({ message: e }) {
-	return e.length > Ke || e.split("\n", 4).length > 3;
+var z = (e) => M`<svg viewBox="0 0 24 24" aria-hidden="true" focusable="false">${e}</svg>`, ze = z(N`<path d="M6 9.5a6 6 0 0 1 12 0c0 5 2 6.5 2 6.5H4s2-1.5 2-6.5" /><path d="M10 19.5a2.2 2.2 0 0 0 4 0" />`), Be = z(N`<path d="M6 6l12 12M18 6L6 18" />`), Ve = z(N`<path d="M4 10v9h16v-9l-8-5.5z" /><path d="M4 10.5l8 5 8-5" />`), He = z(N`<path d="M4 6.5h16v11H4z" /><path d="M4 7l8 6 8-6" />`), Ue = z(N`<path d="M4 5h16v4H4zM5.5 9v10h13V9M10 13h4" />`), We = z(N`<path d="M4 13.5V19h16v-5.5h-4.5l-1 2.5h-5l-1-2.5zM12 4v8M8.5 7.5L12 4l3.5 3.5" />`), Ge = z(N`<path d="M3 12.5l4.5 4.5L17 7M12.5 16l1 1L22 8" />`), Ke = z(N`<path d="M4 4l16 16M8.5 13.5a5 5 0 0 1 5-1M5 10a10 10 0 0 1 3.5-2.2M12.5 7A10 10 0 0 1 19 10M12 17.5v.1" />`), qe = z(N`<path d="M12 4.5L21 19H3zM12 10v4M12 16.5v.1" />`), Je = 240;
+function Ye({ message: e }) {
+	return e.length > Je || e.split("\n", 4).length > 3;
 }
-function Je(e) {
-	return e.length > Ke ? `${Array.from(e.slice(0, 241)).slice(0, -1).join("")}…` : e;
+function Xe(e) {
+	return e.length > Je ? `${Array.from(e.slice(0, 241)).slice(0, -1).join("")}…` : e;
 }
-function Ye(e, t, n) {
-	let { words: r, current: i } = t, { texts: a } = r, [o, s] = [e.readAt !== null, t.expanded.has(e.id)], c = Date.parse(e.deliveredAt), l = i === e.id ? 0 : -1, u = (t, n, r, i) => j`
+function Ze(e, t, n) {
+	let { words: r, current: i } = t, { texts: a } = r, [o, s] = [e.readAt !== null, t.expanded.has(e.id)], c = Date.parse(e.deliveredAt), l = i === e.id ? 0 : -1, u = (t, n, r, i) => M`
     <button
       type="button"
       class="icon-button"
@@ -618,7 +652,7 @@ function Ye(e, t, n) {
       ${r}
     </button>
   `;
-	return j`
+	return M`
     <li
       class="item ${o ? "read" : "unread"}"
       part="item ${o ? "item-read" : "item-unread"}"
@@ -630,40 +664,40 @@ function Ye(e, t, n) {
         class="main"
         part="item-main"
         tabindex=${l}
-        aria-expanded=${qe(e) ? String(s) : P}
+        aria-expanded=${Ye(e) ? String(s) : F}
         @click=${() => n.activate(e)}
       >
-        ${o ? P : j`<span class="dot" part="item-dot"></span><span class="hidden">${a.isUnread}</span>`}
+        ${o ? F : M`<span class="dot" part="item-dot"></span><span class="hidden">${a.isUnread}</span>`}
         <span class="title" part="item-title" dir="auto">${e.title}</span>
         <span class="message ${s ? "whole" : ""}" part="item-message" dir="auto"
-          >${s ? e.message : Je(e.message)}</span
+          >${s ? e.message : Xe(e.message)}</span
         >
         <span class="meta">
           <time part="item-time" dir="auto" datetime=${e.deliveredAt} title=${r.full(c)}
             >${r.ago(c, t.now)}</time
           >
-          ${e.category === null ? P : j`<span class="category" part="item-category" dir="auto">${e.category}</span>`}
+          ${e.category === null ? F : M`<span class="category" part="item-category" dir="auto">${e.category}</span>`}
         </span>
       </button>
       <div class="actions" part="item-actions">
-        ${o ? u("mark-unread", a.markUnread, Be, n.toggleRead) : u("mark-read", a.markRead, ze, n.toggleRead)}
-        ${e.archivedAt === null ? u("archive", a.archive, Ve, n.toggleArchived) : u("unarchive", a.unarchive, He, n.toggleArchived)}
+        ${o ? u("mark-unread", a.markUnread, He, n.toggleRead) : u("mark-read", a.markRead, Ve, n.toggleRead)}
+        ${e.archivedAt === null ? u("archive", a.archive, Ue, n.toggleArchived) : u("unarchive", a.unarchive, We, n.toggleArchived)}
       </div>
     </li>
   `;
 }
 // node_modules/lit-html/directive.js
-var Xe = {
+var Qe = {
 	ATTRIBUTE: 1,
 	CHILD: 2,
 	PROPERTY: 3,
 	BOOLEAN_ATTRIBUTE: 4,
 	EVENT: 5,
 	ELEMENT: 6
-}, Ze = (e) => (...t) => ({
+}, $e = (e) => (...t) => ({
 	_$litDirective$: e,
 	values: t
-}), Qe = class {
+}), et = class {
 	constructor(e) {}
 	get _$AU() {
 		return this._$AM._$AU;
@@ -677,22 +711,22 @@ var Xe = {
 	update(e, t) {
 		return this.render(...t);
 	}
-}, $e = {}, et = Ze(class extends Qe {
+}, tt = {}, nt = $e(class extends et {
 	constructor() {
-		super(...arguments), this.ot = $e;
+		super(...arguments), this.ot = tt;
 	}
 	render(e, t) {
 		return t();
 	}
 	update(e, [t, n]) {
 		if (Array.isArray(t)) {
-			if (Array.isArray(this.ot) && this.ot.length === t.length && t.every((e, t) => e === this.ot[t])) return N;
-		} else if (this.ot === t) return N;
+			if (Array.isArray(this.ot) && this.ot.length === t.length && t.every((e, t) => e === this.ot[t])) return P;
+		} else if (this.ot === t) return P;
 		return this.ot = Array.isArray(t) ? Array.from(t) : t, this.render(t, n);
 	}
-}), { I: tt } = Te, nt = (e) => e, rt = () => document.createComment(""), B = (e, t, n) => {
+}), { I: rt } = Te, it = (e) => e, at = () => document.createComment(""), B = (e, t, n) => {
 	let r = e._$AA.parentNode, i = t === void 0 ? e._$AB : t._$AA;
-	if (n === void 0) n = new tt(r.insertBefore(rt(), i), r.insertBefore(rt(), i), e, e.options);
+	if (n === void 0) n = new rt(r.insertBefore(at(), i), r.insertBefore(at(), i), e, e.options);
 	else {
 		let t = n._$AB.nextSibling, a = n._$AM, o = a !== e;
 		if (o) {
@@ -702,21 +736,21 @@ var Xe = {
 		if (t !== i || o) {
 			let e = n._$AA;
 			for (; e !== t;) {
-				let t = nt(e).nextSibling;
-				nt(r).insertBefore(e, i), e = t;
+				let t = it(e).nextSibling;
+				it(r).insertBefore(e, i), e = t;
 			}
 		}
 	}
 	return n;
-}, V = (e, t, n = e) => (e._$AI(t, n), e), it = {}, at = (e, t = it) => e._$AH = t, ot = (e) => e._$AH, st = (e) => {
+}, V = (e, t, n = e) => (e._$AI(t, n), e), ot = {}, st = (e, t = ot) => e._$AH = t, ct = (e) => e._$AH, lt = (e) => {
 	e._$AR(), e._$AA.remove();
-}, ct = (e, t, n) => {
+}, ut = (e, t, n) => {
 	let r = /* @__PURE__ */ new Map();
 	for (let i = t; i <= n; i++) r.set(e[i], i);
 	return r;
-}, lt = Ze(class extends Qe {
+}, dt = $e(class extends et {
 	constructor(e) {
-		if (super(e), e.type !== Xe.CHILD) throw Error("repeat() can only be used in text expressions");
+		if (super(e), e.type !== Qe.CHILD) throw Error("repeat() can only be used in text expressions");
 	}
 	dt(e, t, n) {
 		let r;
@@ -732,7 +766,7 @@ var Xe = {
 		return this.dt(e, t, n).values;
 	}
 	update(e, [t, n, r]) {
-		let i = ot(e), { values: a, keys: o } = this.dt(t, n, r);
+		let i = ct(e), { values: a, keys: o } = this.dt(t, n, r);
 		if (!Array.isArray(i)) return this.ut = o, a;
 		let s = this.ut ??= [], c = [], l, u, d = 0, f = i.length - 1, p = 0, m = a.length - 1;
 		for (; d <= f && p <= m;) if (i[d] === null) d++;
@@ -741,7 +775,7 @@ var Xe = {
 		else if (s[f] === o[m]) c[m] = V(i[f], a[m]), f--, m--;
 		else if (s[d] === o[m]) c[m] = V(i[d], a[m]), B(e, c[m + 1], i[d]), d++, m--;
 		else if (s[f] === o[p]) c[p] = V(i[f], a[p]), B(e, i[d], i[f]), f--, p++;
-		else if (l === void 0 && (l = ct(o, p, m), u = ct(s, d, f)), l.has(s[d])) {
+		else if (l === void 0 && (l = ut(o, p, m), u = ut(s, d, f)), l.has(s[d])) {
 			if (l.has(s[f])) {
 				let t = u.get(o[p]), n = t === void 0 ? null : i[t];
 				if (n === null) {
@@ -749,19 +783,19 @@ var Xe = {
 					V(t, a[p]), c[p] = t;
 				} else c[p] = V(n, a[p]), B(e, i[d], n), i[t] = null;
 				p++;
-			} else st(i[f]), f--;
-		} else st(i[d]), d++;
+			} else lt(i[f]), f--;
+		} else lt(i[d]), d++;
 		for (; p <= m;) {
 			let t = B(e, c[m + 1]);
 			V(t, a[p]), c[p++] = t;
 		}
 		for (; d <= f;) {
 			let e = i[d++];
-			e !== null && st(e);
+			e !== null && lt(e);
 		}
-		return this.ut = o, at(e, c), N;
+		return this.ut = o, st(e, c), P;
 	}
-}), ut = ({ shown: e, plural: t }) => `${e} ${t === "one" ? "notification" : "notifications"}`, dt = {
+}), ft = ({ shown: e, plural: t }) => `${e} ${t === "one" ? "notification" : "notifications"}`, pt = {
 	title: "Notifications",
 	bellUnread: ({ shown: e }) => `Notifications, ${e} unread`,
 	bellUnseen: ({ shown: e }) => `Notifications, ${e} new`,
@@ -788,7 +822,7 @@ var Xe = {
 	retry: "Try again",
 	loadMore: "Load more",
 	loading: "Loading",
-	allWereRead: (e) => `${ut(e)} marked as read`,
+	allWereRead: (e) => `${ft(e)} marked as read`,
 	wasArchived: "Archived",
 	wasUnarchived: "Moved to inbox",
 	wasUndone: "Undone",
@@ -805,48 +839,14 @@ var Xe = {
 	refused: "You are not allowed to do that.",
 	failed: "That did not work."
 };
-function ft(e, t) {
+function mt(e, t) {
 	return t.archived ? [e.emptyArchived, e.emptyArchivedHint] : t.unread ? [e.emptyUnread, e.emptyUnreadHint] : [e.empty, e.emptyHint];
 }
-// src/inbox/view.ts
-function pt(e) {
-	return e ? `${e.what} ${e.operationId} ${e.id}` : "";
-}
-var mt = {
-	link: "connecting",
-	filter: {
-		unread: !1,
-		archived: !1,
-		category: null
-	},
-	items: [],
-	list: "loading",
-	hasMore: !1,
-	loadingMore: !1,
-	unread: {
-		value: 0,
-		capped: !1
-	},
-	unseen: {
-		value: 0,
-		capped: !1
-	},
-	categories: /* @__PURE__ */ new Map(),
-	fault: null,
-	undoable: null
-}, ht = 4;
-function gt(e, { what: t, count: n }) {
-	return t === "archived" ? e.texts.wasArchived : t === "unarchived" ? e.texts.wasUnarchived : e.texts.allWereRead(e.shown({
-		value: n,
-		capped: !1
-	}));
-}
-function _t(e, t) {
-	return e[t ?? "failed"];
-}
-function vt({ snapshot: e, words: t, counts: n, open: r }) {
+// src/inbox/panel.ts
+var ht = 4;
+function gt({ snapshot: e, words: t, counts: n, open: r }) {
 	let { texts: i } = t, a = t.shown(e[n]), o = n === "unread" ? i.bellUnread : i.bellUnseen, s = a.value === 0 ? i.bellNone : o(a), c = e.link === "offline" || e.link === "refused";
-	return j`
+	return M`
     <button
       type="button"
       class="bell"
@@ -857,15 +857,15 @@ function vt({ snapshot: e, words: t, counts: n, open: r }) {
       aria-controls="panel"
       aria-label=${c ? i.bellOffline(s) : s}
     >
-      ${Le}
-      ${a.value === 0 ? P : j`<span class="badge" part="badge" aria-hidden="true">${a.shown}</span>`}
-      ${c ? j`<span class="away" part="away" aria-hidden="true"></span>` : P}
+      ${ze}
+      ${a.value === 0 ? F : M`<span class="badge" part="badge" aria-hidden="true">${a.shown}</span>`}
+      ${c ? M`<span class="away" part="away" aria-hidden="true"></span>` : F}
     </button>
   `;
 }
-function yt(e, t, n, r, i) {
+function _t(e, t, n, r, i) {
 	let { filter: a, unread: o } = e.snapshot, s = a.unread === i.unread && a.archived === i.archived;
-	return j`
+	return M`
     <button
       type="button"
       role="tab"
@@ -878,28 +878,28 @@ function yt(e, t, n, r, i) {
       @click=${() => t.filter(i)}
     >
       ${r}
-      ${i.unread && o.value > 0 ? j`<span class="number">${e.words.shown(o).shown}</span>` : P}
+      ${i.unread && o.value > 0 ? M`<span class="number">${e.words.shown(o).shown}</span>` : F}
     </button>
   `;
 }
-function bt(e, t) {
+function vt(e, t) {
 	let { categories: n, filter: r } = e.snapshot;
-	if (n.size === 0 && r.category === null) return P;
+	if (n.size === 0 && r.category === null) return F;
 	let { texts: i } = e.words, a = [.../* @__PURE__ */ new Set([...n.keys(), ...r.category === null ? [] : [r.category]])], o = (t) => {
 		let r = n.get(t);
 		return r && r.value > 0 ? i.categoryUnread(t, e.words.shown(r)) : t;
 	};
-	return j`
+	return M`
     <select class="categories" part="categories" aria-label=${i.category} @change=${(e) => t.filter({ category: e.target.value || null })}>
       <option value="" .selected=${r.category === null}>${i.allCategories}</option>
-      ${lt(a.sort(), (e) => e, (e) => j`
+      ${dt(a.sort(), (e) => e, (e) => M`
         <option value=${e} .selected=${r.category === e}>${o(e)}</option>`)}
     </select>
   `;
 }
-function xt(e, t) {
+function yt(e, t) {
 	let { texts: n } = e.words, { filter: r, unread: i } = e.snapshot, a = i.value === 0 || r.archived;
-	return j`
+	return M`
     <div class="header" part="header">
       <h2 part="title">${n.title}</h2>
       <button
@@ -909,7 +909,7 @@ function xt(e, t) {
         aria-disabled=${a}
         @click=${() => !a && t.markAllRead()}
       >
-        ${Ue} ${n.markAllRead}
+        ${Ge} ${n.markAllRead}
       </button>
       <button
         type="button"
@@ -919,40 +919,40 @@ function xt(e, t) {
         aria-label=${n.close}
         @click=${t.close}
       >
-        ${Re}
+        ${Be}
       </button>
     </div>
     <div class="filters" part="filters">
       <div role="tablist" class="tabs" part="tabs" aria-label=${n.filters} @keydown=${t.keyOnTabs}>
-        ${yt(e, t, "all", n.all, {
+        ${_t(e, t, "all", n.all, {
 		unread: !1,
 		archived: !1
 	})}
-        ${yt(e, t, "unread", n.unread, {
+        ${_t(e, t, "unread", n.unread, {
 		unread: !0,
 		archived: !1
 	})}
-        ${yt(e, t, "archived", n.archived, {
+        ${_t(e, t, "archived", n.archived, {
 		unread: !1,
 		archived: !0
 	})}
       </div>
-      ${bt(e, t)}
+      ${vt(e, t)}
     </div>
   `;
 }
-var St = (e, t) => j`<button type="button" class="text-button" part="retry" @click=${t.retry}>${e}</button>`;
-function Ct({ snapshot: e, words: t }, n) {
+var bt = (e, t) => M`<button type="button" class="text-button" part="retry" @click=${t.retry}>${e}</button>`;
+function xt({ snapshot: e, words: t }, n) {
 	let { texts: r } = t;
-	return e.link === "refused" ? j`<div class="bar bad" part="notice">${Ge}<span>${r.signedOut}</span>${St(r.retry, n)}</div>` : e.link === "offline" ? j`<div class="bar" part="notice">${We}<span>${r.offline}</span>${St(r.retry, n)}</div>` : e.fault === null || e.list === "error" ? P : j`<div class="bar bad" part="notice">${Ge}<span>${_t(r, e.fault)}</span></div>`;
+	return e.link === "refused" ? M`<div class="bar bad" part="notice">${qe}<span>${r.signedOut}</span>${bt(r.retry, n)}</div>` : e.link === "offline" ? M`<div class="bar" part="notice">${Ke}<span>${r.offline}</span>${bt(r.retry, n)}</div>` : e.fault === null || e.list === "error" ? F : M`<div class="bar bad" part="notice">${qe}<span>${t.ofFault(e.fault)}</span></div>`;
 }
-function wt({ snapshot: e, words: t, dismissed: n }, r) {
+function St({ snapshot: e, words: t, dismissed: n }, r) {
 	let { undoable: i } = e;
-	if (i === null || pt(i) === n) return P;
+	if (i === null || R(i) === n) return F;
 	let { texts: a } = t;
-	return j`
+	return M`
     <div class="bar undo" part="undo-bar">
-      <span>${gt(t, i)}</span>
+      <span>${t.ofAct(i)}</span>
       <button type="button" class="text-button" part="undo" @click=${r.undo}>${a.undo}</button>
       <button
         type="button"
@@ -962,54 +962,54 @@ function wt({ snapshot: e, words: t, dismissed: n }, r) {
         aria-label=${a.dismiss}
         @click=${r.dismiss}
       >
-        ${Re}
+        ${Be}
       </button>
     </div>
   `;
 }
-var Tt = (e, t) => j`
+var Ct = (e, t) => M`
   <div class="skeletons" part="loading">
     <span class="hidden">${t.loading}</span>
-    ${Array.from({ length: e }, () => j`<div class="skeleton" aria-hidden="true"><i></i><i></i><i></i></div>`)}
+    ${Array.from({ length: e }, () => M`<div class="skeleton" aria-hidden="true"><i></i><i></i><i></i></div>`)}
   </div>
 `;
-function Et({ snapshot: e, words: t }) {
-	let [n, r] = ft(t.texts, e.filter);
-	return j`<div class="state" part="empty">${Le}<strong>${n}</strong><span>${r}</span></div>`;
+function wt({ snapshot: e, words: t }) {
+	let [n, r] = mt(t.texts, e.filter);
+	return M`<div class="state" part="empty">${ze}<strong>${n}</strong><span>${r}</span></div>`;
 }
-function Dt({ snapshot: e, words: t }, n) {
+function Tt({ snapshot: e, words: t }, n) {
 	let { texts: r } = t;
-	return j`
+	return M`
     <div class="state" part="error">
-      ${Ge}<strong>${_t(r, e.fault)}</strong>${St(r.retry, n)}
+      ${qe}<strong>${t.ofFault(e.fault)}</strong>${bt(r.retry, n)}
     </div>
   `;
 }
-function Ot(e, t) {
-	let { snapshot: n, words: r, now: i, current: a, expanded: o, scrolls: s } = e, c = n.loadingMore ? Tt(2, r.texts) : n.hasMore && (!s || n.fault !== null) ? j`<button type="button" class="text-button more" part="load-more" @click=${t.loadMore}>
+function Et(e, t) {
+	let { snapshot: n, words: r, now: i, current: a, expanded: o, scrolls: s } = e, c = n.loadingMore ? Ct(2, r.texts) : n.hasMore && (!s || n.fault !== null) ? M`<button type="button" class="text-button more" part="load-more" @click=${t.loadMore}>
           ${r.texts.loadMore}
-        </button>` : P;
-	return j`
+        </button>` : F;
+	return M`
     <ul role="list" part="items" aria-label=${r.texts.title}>
-      ${lt(n.items, (e) => e.id, (n) => et([
+      ${dt(n.items, (e) => e.id, (n) => nt([
 		n,
 		r,
 		i,
 		a === n.id,
 		o.has(n.id)
-	], () => Ye(n, e, t)))}
+	], () => Ze(n, e, t)))}
     </ul>
     ${c}
     <div id="end" class="end" aria-hidden="true"></div>
   `;
 }
-function kt(e, t) {
+function Dt(e, t) {
 	let { snapshot: n, words: r } = e;
-	return n.items.length > 0 ? Ot(e, t) : n.list === "error" ? Dt(e, t) : n.list === "loading" ? Tt(ht, r.texts) : Et(e);
+	return n.items.length > 0 ? Et(e, t) : n.list === "error" ? Tt(e, t) : n.list === "loading" ? Ct(ht, r.texts) : wt(e);
 }
-function At(e, t) {
+function Ot(e, t) {
 	let { filter: n, list: r } = e.snapshot, i = n.archived ? "archived" : n.unread ? "unread" : "all";
-	return j`
+	return M`
     <div
       id="panel"
       class="panel"
@@ -1022,7 +1022,7 @@ function At(e, t) {
       @toggle=${t.toggled}
       @keydown=${t.keyOnPanel}
     >
-      ${xt(e, t)} ${Ct(e, t)}
+      ${yt(e, t)} ${xt(e, t)}
       <div
         id="list"
         class="list"
@@ -1031,14 +1031,14 @@ function At(e, t) {
         aria-labelledby="tab-${i}"
         aria-busy=${r === "loading"}
       >
-        ${e.open ? kt(e, t) : P}
+        ${e.open ? Dt(e, t) : F}
       </div>
-      ${wt(e, t)}
+      ${St(e, t)}
     </div>
   `;
 }
 // src/inbox/placement.ts
-var jt = 8, Mt = 260, Nt = 640, Pt = class {
+var kt = 8, At = 260, jt = 640, Mt = class {
 	bell;
 	panel;
 	#e = !1;
@@ -1060,10 +1060,10 @@ var jt = 8, Mt = 260, Nt = 640, Pt = class {
 	#t = (e) => {
 		let [t, n] = [this.bell(), this.panel()];
 		if (!t || !n || e?.target instanceof Node && n.getRootNode() === e.target) return;
-		let r = t.getBoundingClientRect(), [i, a] = [document.documentElement.clientWidth, innerHeight], o = a - r.bottom - 16, s = r.top - 16, c = o >= Mt || o >= s, l = getComputedStyle(t).direction === "rtl" ? r.left : r.right - n.offsetWidth, { style: u } = n;
-		u.left = `${Math.round(Math.max(jt, Math.min(l, i - n.offsetWidth - jt)))}px`, u.top = c ? `${Math.round(r.bottom + jt)}px` : "auto", u.bottom = c ? "auto" : `${Math.round(a - r.top + jt)}px`, u.maxHeight = `${Math.round(Math.max(Mt, Math.min(c ? o : s, Nt)))}px`;
+		let r = t.getBoundingClientRect(), [i, a] = [document.documentElement.clientWidth, innerHeight], o = a - r.bottom - 16, s = r.top - 16, c = o >= At || o >= s, l = getComputedStyle(t).direction === "rtl" ? r.left : r.right - n.offsetWidth, { style: u } = n;
+		u.left = `${Math.round(Math.max(kt, Math.min(l, i - n.offsetWidth - kt)))}px`, u.top = c ? `${Math.round(r.bottom + kt)}px` : "auto", u.bottom = c ? "auto" : `${Math.round(a - r.top + kt)}px`, u.maxHeight = `${Math.round(Math.max(At, Math.min(c ? o : s, jt)))}px`;
 	};
-}, Ft = "600px 0px", It = class {
+}, Nt = "600px 0px", Pt = class {
 	near;
 	works = typeof IntersectionObserver == "function";
 	#e = null;
@@ -1083,7 +1083,7 @@ var jt = 8, Mt = 260, Nt = 640, Pt = class {
 			this.#n = e.at(-1)?.isIntersecting ?? !1, this.#n && this.near();
 		}, {
 			root: e,
-			rootMargin: Ft
+			rootMargin: Nt
 		}), this.#e.observe(t));
 	}
 }, H = {
@@ -1097,19 +1097,19 @@ var jt = 8, Mt = 260, Nt = 640, Pt = class {
 	markUnread: "mutation MarkUnread($input: MarkUnreadInput!) {\n  markUnread(input: $input) {\n    notification {\n      id\n      status\n      readAt\n      seenAt\n      archivedAt\n      updatedAt\n      version\n    }\n  }\n}\n",
 	unarchive: "mutation UnarchiveNotification($input: UnarchiveNotificationInput!) {\n  unarchiveNotification(input: $input) {\n    notification {\n      id\n      readAt\n      seenAt\n      archivedAt\n      updatedAt\n      version\n    }\n  }\n}\n",
 	undoMarkAll: "# Within ten minutes. Streams tell of it by RESYNC.\nmutation UndoMarkAll($input: UndoMarkAllInput!) {\n  undoMarkAll(input: $input) {\n    count\n  }\n}\n"
-}, Lt = "Only trusted documents are run", Rt = class {
+}, Ft = "Only trusted documents are run", It = class {
 	#e = !1;
 	async of(e) {
-		return this.#e ? { documentId: `sha256:${await Bt(e)}` } : { query: e };
+		return this.#e ? { documentId: `sha256:${await Rt(e)}` } : { query: e };
 	}
 	learn(e, t) {
-		return this.#e || e !== "PERMISSION_DENIED" || !t.startsWith(Lt) || !zt() ? !1 : (this.#e = !0, !0);
+		return this.#e || e !== "PERMISSION_DENIED" || !t.startsWith(Ft) || !Lt() ? !1 : (this.#e = !0, !0);
 	}
 };
-function zt() {
+function Lt() {
 	return globalThis.crypto?.subtle !== void 0;
 }
-async function Bt(e) {
+async function Rt(e) {
 	let t = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(e));
 	return Array.from(new Uint8Array(t), (e) => e.toString(16).padStart(2, "0")).join("");
 }
@@ -1123,26 +1123,26 @@ var W = class extends Error {
 	constructor(e, t, n) {
 		super(n), this.fault = e, this.code = t;
 	}
-}, Vt = {
+}, zt = {
 	UNAUTHENTICATED: "refused",
 	PERMISSION_DENIED: "refused",
 	UNAVAILABLE: "unreachable",
 	DEADLINE_EXCEEDED: "unreachable"
 };
-function Ht(e) {
+function Bt(e) {
 	let t = e.extensions?.code ?? "UNKNOWN";
-	return new W(Vt[t] ?? "failed", t, e.message);
+	return new W(zt[t] ?? "failed", t, e.message);
 }
-function Ut(e) {
+function Vt(e) {
 	return e instanceof W ? e.fault : "failed";
 }
 // src/inbox/api.ts
-var Wt = 15e3, Gt = {
+var Ht = 15e3, Ut = {
 	markRead: "markRead",
 	markUnread: "markUnread",
 	archive: "archiveNotification",
 	unarchive: "unarchiveNotification"
-}, Kt = class {
+}, Wt = class {
 	userId;
 	tokens;
 	naming;
@@ -1175,7 +1175,7 @@ var Wt = 15e3, Gt = {
 		return (await this.#n(H.counts, { categories: e }, t)).inboxCounts;
 	}
 	async mark(e, t) {
-		return (await this.#r(H[e], Gt[e], { id: t })).notification;
+		return (await this.#r(H[e], Ut[e], { id: t })).notification;
 	}
 	markAllRead(e, t) {
 		return this.#t("markAllRead", e, t);
@@ -1226,7 +1226,7 @@ var Wt = 15e3, Gt = {
 			accept: "application/graphql-response+json, application/json",
 			"content-type": "application/json",
 			...t === null ? {} : { authorization: `Bearer ${t}` }
-		}, i = new AbortController(), a = () => i.abort(), o = setTimeout(a, Wt);
+		}, i = new AbortController(), a = () => i.abort(), o = setTimeout(a, Ht);
 		n?.addEventListener("abort", a);
 		try {
 			n?.aborted && a();
@@ -1240,7 +1240,7 @@ var Wt = 15e3, Gt = {
 				credentials: "omit",
 				cache: "no-store"
 			});
-			return qt(await o.json(), o.status);
+			return Gt(await o.json(), o.status);
 		} catch (e) {
 			throw e instanceof W ? e : new W("unreachable", "UNAVAILABLE", "The hub did not answer.");
 		} finally {
@@ -1248,18 +1248,18 @@ var Wt = 15e3, Gt = {
 		}
 	}
 };
-function qt(e, t) {
+function Gt(e, t) {
 	let [n] = e.errors ?? [];
-	if (n !== void 0) throw Ht(n);
+	if (n !== void 0) throw Bt(n);
 	if (e.data) return e.data;
 	let r = t === 401 ? "UNAUTHENTICATED" : t >= 500 ? "UNAVAILABLE" : "UNKNOWN";
-	throw Ht({
+	throw Bt({
 		message: `The hub answered ${t}.`,
 		extensions: { code: r }
 	});
 }
 // src/inbox/known.ts
-var Jt = class {
+var Kt = class {
 	#e = /* @__PURE__ */ new Map();
 	#t = [];
 	get(e) {
@@ -1287,13 +1287,13 @@ var Jt = class {
 		}
 		return t;
 	}
-}, Yt = 5e3, Xt = 6e4, G = (e) => e.readAt === null && e.archivedAt === null, Zt = (e) => G(e) && e.seenAt === null, Qt = class {
+}, qt = 5e3, Jt = 6e4, G = (e) => e.readAt === null && e.archivedAt === null, Yt = (e) => G(e) && e.seenAt === null, Xt = class {
 	filter = {
 		unread: !1,
 		archived: !1,
 		category: null
 	};
-	#e = new Jt();
+	#e = new Kt();
 	#t;
 	#n = 0;
 	#r = [];
@@ -1358,7 +1358,7 @@ var Jt = class {
 		}
 	}
 	isArrival(e) {
-		return this.#e.get(e.id) !== void 0 || !G(e) ? !1 : Date.parse(e.updatedAt) - Date.parse(e.deliveredAt) < Xt && (this.#a === null || U(e, this.#a) < 0);
+		return this.#e.get(e.id) !== void 0 || !G(e) ? !1 : Date.parse(e.updatedAt) - Date.parse(e.deliveredAt) < Jt && (this.#a === null || U(e, this.#a) < 0);
 	}
 	answer(e) {
 		let t = this.#e.get(e.id);
@@ -1397,7 +1397,7 @@ var Jt = class {
 	}
 	#s(e, t) {
 		let n = e;
-		for (let { event: r, at: i } of this.#r) i > t && e.updatedAt !== r.markedAt && (n = $t(r)(n));
+		for (let { event: r, at: i } of this.#r) i > t && e.updatedAt !== r.markedAt && (n = Zt(r)(n));
 		return n;
 	}
 	#c(e, t) {
@@ -1413,7 +1413,7 @@ var Jt = class {
 			event: e,
 			at: this.#n
 		}];
-		let t = $t(e);
+		let t = Zt(e);
 		return [...this.#e].flatMap((e) => this.#d(e, t(e.item)));
 	}
 	#d(e, t) {
@@ -1440,23 +1440,23 @@ var Jt = class {
 		return e.archivedAt !== null !== n || t && e.readAt !== null ? !1 : r === null || e.category === r;
 	}
 	#h() {
-		if (!(this.#e.size <= Yt)) for (let { item: e } of [...this.#e].slice(Yt)) this.#p(e) || this.#e.delete(e.id);
+		if (!(this.#e.size <= qt)) for (let { item: e } of [...this.#e].slice(qt)) this.#p(e) || this.#e.delete(e.id);
 	}
 };
-function $t(e) {
+function Zt(e) {
 	let { upTo: t, category: n, markedAt: r } = e;
 	if (t === null || r === null) return (e) => e;
-	let i = e.kind === "ALL_READ" ? en(r) : tn(r);
+	let i = e.kind === "ALL_READ" ? Qt(r) : $t(r);
 	return (e) => (n === null || e.category === n) && U(e, t) >= 0 && e.archivedAt === null && e.updatedAt <= r ? i(e) : e;
 }
-function en(e) {
+function Qt(e) {
 	return (t) => t.readAt === null ? {
 		...t,
 		readAt: e,
 		seenAt: t.seenAt ?? e
 	} : t;
 }
-function tn(e) {
+function $t(e) {
 	return (t) => t.seenAt === null && t.readAt === null ? {
 		...t,
 		seenAt: e
@@ -1473,11 +1473,11 @@ var K = {
 function J(e, t) {
 	return e.capped || t === 0 ? e : q(Math.max(0, e.value + t), !1);
 }
-function nn(e, t) {
+function en(e, t) {
 	let { unread: n, unseen: r } = e, i = new Map(e.categories);
 	for (let { before: e, after: a } of t) {
-		let t = rn(a, G) - rn(e, G);
-		n = J(n, t), r = J(r, rn(a, Zt) - rn(e, Zt));
+		let t = tn(a, G) - tn(e, G);
+		n = J(n, t), r = J(r, tn(a, Yt) - tn(e, Yt));
 		let o = (a ?? e)?.category ?? null, s = o === null ? void 0 : i.get(o);
 		o !== null && s !== void 0 && i.set(o, J(s, t));
 	}
@@ -1487,30 +1487,30 @@ function nn(e, t) {
 		categories: i
 	};
 }
-function rn(e, t) {
+function tn(e, t) {
 	return e !== void 0 && t(e) ? 1 : 0;
 }
-function an(e, t, n) {
+function nn(e, t, n) {
 	let r = t === null ? e.unread : e.categories.get(t) ?? K, i = -(n ?? r.value), a = n === void 0 && t === null ? K : J(e.unread, r.capped ? 0 : i), o = (e) => t === e || t === null && n === void 0, s = [...e.categories].map(([e, t]) => [e, o(e) ? K : t]);
 	return {
 		unread: a,
-		unseen: cn(e.unseen, a),
+		unseen: on(e.unseen, a),
 		categories: new Map(s)
 	};
 }
-function on(e, t) {
+function rn(e, t) {
 	return {
 		...e,
 		unseen: t === void 0 ? K : J(e.unseen, -t)
 	};
 }
-function sn(e, t) {
+function an(e, t) {
 	return {
 		...e,
 		unread: J(e.unread, t)
 	};
 }
-var cn = (e, t) => t.capped || !e.capped && e.value <= t.value ? e : t, ln = class {
+var on = (e, t) => t.capped || !e.capped && e.value <= t.value ? e : t, sn = class {
 	numbers = {
 		unread: K,
 		unseen: K,
@@ -1522,7 +1522,7 @@ var cn = (e, t) => t.capped || !e.capped && e.value <= t.value ? e : t, ln = cla
 	}
 	event(e, t) {
 		this.#e += 1, this.numbers = {
-			...nn(this.numbers, t),
+			...en(this.numbers, t),
 			unread: q(e.unreadCount, e.unreadCountCapped),
 			unseen: q(e.unseenCount, e.unseenCountCapped)
 		};
@@ -1555,8 +1555,8 @@ var cn = (e, t) => t.capped || !e.capped && e.value <= t.value ? e : t, ln = cla
 			categories: t
 		};
 	}
-}, un = 6e5, Y = () => (/* @__PURE__ */ new Date()).toISOString(), dn = {
-	markRead: en,
+}, cn = 6e5, ln = () => (/* @__PURE__ */ new Date()).toISOString(), un = {
+	markRead: Qt,
 	markUnread: () => (e) => e.readAt === null ? e : {
 		...e,
 		readAt: null,
@@ -1570,10 +1570,10 @@ var cn = (e, t) => t.capped || !e.capped && e.value <= t.value ? e : t, ln = cla
 		...e,
 		archivedAt: null
 	}
-}, fn = {
+}, dn = {
 	archive: "archived",
 	unarchive: "unarchived"
-}, pn = class {
+}, fn = class {
 	api;
 	model;
 	counts;
@@ -1593,17 +1593,17 @@ var cn = (e, t) => t.capped || !e.capped && e.value <= t.value ? e : t, ln = cla
 	predicted() {
 		let e = this.counts.numbers, t = !1;
 		for (let n of this.#e) t = !0, n.isSettled || (e = n.numbers(e));
-		return t ? e : nn(e, this.model.patched());
+		return t ? e : en(e, this.model.patched());
 	}
 	event({ kind: e, category: t }) {
 		for (let n of this.#e) n.kind === e && n.category === t && (n.isSettled = !0);
 	}
 	mark(e, t, n = !1) {
-		let r = dn[e](Y());
+		let r = un[e](ln());
 		return this.#o((e) => e.id === t ? r(e) : e, null, async () => {
 			let r = await this.api.mark(e, t);
 			this.learn(this.model.answer(r)), this.told.marked(r);
-			let i = fn[e];
+			let i = dn[e];
 			i !== void 0 && !n && this.#f({
 				operationId: "",
 				count: 1,
@@ -1613,19 +1613,19 @@ var cn = (e, t) => t.capped || !e.capped && e.value <= t.value ? e : t, ln = cla
 		});
 	}
 	learn(e) {
-		e.length > 0 && this.counts.change(nn(this.counts.numbers, e));
+		e.length > 0 && this.counts.change(en(this.counts.numbers, e));
 	}
 	markAllRead() {
 		let e = this.#c();
 		if (e === null) return Promise.resolve();
-		let { category: t } = this.model.filter, [n, r] = [this.#u(e.item, G), en(Y())], i = this.#s("ALL_READ", t, (e) => an(e, t));
+		let { category: t } = this.model.filter, [n, r] = [this.#u(e.item, G), Qt(ln())], i = this.#s("ALL_READ", t, (e) => nn(e, t));
 		return this.#o((e) => n(e) ? r(e) : e, i, async () => {
 			let r = this.#d(n), { count: a, operationId: o } = await this.api.markAllRead(e.cursor, t);
 			this.#a({
 				kind: "read",
-				at: Y(),
-				versions: mn(r)
-			}), i.isSettled || this.counts.change(an(this.counts.numbers, t, a)), o !== null && (this.#r = r, this.#f({
+				at: ln(),
+				versions: pn(r)
+			}), i.isSettled || this.counts.change(nn(this.counts.numbers, t, a)), o !== null && (this.#r = r, this.#f({
 				operationId: o,
 				count: a,
 				what: "allRead",
@@ -1636,21 +1636,21 @@ var cn = (e, t) => t.capped || !e.capped && e.value <= t.value ? e : t, ln = cla
 	markAllSeen() {
 		let e = this.#c();
 		if (e === null || !this.#l(e.cursor)) return Promise.resolve();
-		let { category: t } = this.model.filter, [n, r] = [this.#u(e.item, Zt), tn(Y())], i = this.#d(n).size, a = this.#s("ALL_SEEN", t, (e) => on(e, t === null ? void 0 : i));
+		let { category: t } = this.model.filter, [n, r] = [this.#u(e.item, Yt), $t(ln())], i = this.#d(n).size, a = this.#s("ALL_SEEN", t, (e) => rn(e, t === null ? void 0 : i));
 		return this.#o((e) => n(e) ? r(e) : e, a, async () => {
 			let r = this.#d(n), { count: i } = await this.api.markAllSeen(e.cursor, t);
 			this.#i = e.cursor, this.#a({
 				kind: "seen",
-				at: Y(),
-				versions: mn(r)
-			}), a.isSettled || this.counts.change(on(this.counts.numbers, i));
+				at: ln(),
+				versions: pn(r)
+			}), a.isSettled || this.counts.change(rn(this.counts.numbers, i));
 		});
 	}
 	undo() {
 		let { undoable: e } = this;
 		if (e === null) return Promise.resolve();
 		if (this.#f(null), e.id !== null) return this.mark(e.what === "archived" ? "unarchive" : "archive", e.id, !0);
-		let t = this.#r, n = this.#s("RESYNC", null, (t) => sn(t, e.count));
+		let t = this.#r, n = this.#s("RESYNC", null, (t) => an(t, e.count));
 		return this.#o((e) => {
 			let n = t.get(e.id);
 			return n === void 0 || e.readAt === null ? e : {
@@ -1668,7 +1668,7 @@ var cn = (e, t) => t.capped || !e.capped && e.value <= t.value ? e : t, ln = cla
 		});
 	}
 	hear({ kind: e, at: t, versions: n }) {
-		this.model.markedAll(n, e === "read" ? en(t) : tn(t));
+		this.model.markedAll(n, e === "read" ? Qt(t) : $t(t));
 	}
 	#a(e) {
 		this.hear(e), this.told.done(e);
@@ -1695,7 +1695,7 @@ var cn = (e, t) => t.capped || !e.capped && e.value <= t.value ? e : t, ln = cla
 		};
 	}
 	#l(e) {
-		return this.model.shown().some(Zt) ? !0 : this.model.filter.category === null && this.predicted().unseen.value > 0 && this.#i !== e;
+		return this.model.shown().some(Yt) ? !0 : this.model.filter.category === null && this.predicted().unseen.value > 0 && this.#i !== e;
 	}
 	#u(e, t) {
 		let { category: n } = this.model.filter;
@@ -1707,14 +1707,14 @@ var cn = (e, t) => t.capped || !e.capped && e.value <= t.value ? e : t, ln = cla
 	#f(e) {
 		clearTimeout(this.#n), this.undoable = e, e !== null && (this.#n = setTimeout(() => {
 			this.undoable = null, this.told.changed();
-		}, un));
+		}, cn));
 	}
 };
-function mn(e) {
+function pn(e) {
 	return new Map([...e.values()].map(({ id: e, version: t }) => [e, t]));
 }
 // src/inbox/call.ts
-var hn = 5e3, gn = class {
+var mn = 5e3, hn = class {
 	dial;
 	tokens;
 	asked;
@@ -1764,10 +1764,10 @@ var hn = 5e3, gn = class {
 	}
 	async #l() {
 		let e = await this.tokens.instead(this.token).catch(() => void 0);
-		this.#e.size !== 0 && (e === void 0 ? this.#c(hn) : this.#o(e));
+		this.#e.size !== 0 && (e === void 0 ? this.#c(mn) : this.#o(e));
 	}
 	#u(e, t, n) {
-		this.#e.delete(e), this.#e.size === 0 ? this.#d(t, n) : e !== this.#t && this.#c(hn);
+		this.#e.delete(e), this.#e.size === 0 ? this.#d(t, n) : e !== this.#t && this.#c(mn);
 	}
 	#d(e, t) {
 		clearTimeout(this.#r);
@@ -1779,11 +1779,11 @@ var hn = 5e3, gn = class {
 			token: this.token
 		});
 	}
-}, _n = 500, vn = 1e4;
-function yn(e) {
-	return Math.min(vn, _n * 2 ** Math.max(0, e - 1)) * (.5 + Math.random() / 2);
+}, gn = 500, _n = 1e4;
+function vn(e) {
+	return Math.min(_n, gn * 2 ** Math.max(0, e - 1)) * (.5 + Math.random() / 2);
 }
-var bn = class {
+var yn = class {
 	#e = null;
 	get waiting() {
 		return this.#e !== null;
@@ -1799,7 +1799,7 @@ var bn = class {
 	cut() {
 		this.#e?.();
 	}
-}, xn = 5e3, Sn = 3e4, Cn = 1500, wn = class {
+}, bn = 5e3, xn = 3e4, Sn = 1500, Cn = class {
 	url;
 	userId;
 	tokens;
@@ -1807,7 +1807,7 @@ var bn = class {
 	listener;
 	dial;
 	cursor = null;
-	#e = new bn();
+	#e = new yn();
 	#t = 0;
 	#n = 0;
 	#r;
@@ -1823,7 +1823,7 @@ var bn = class {
 		this.#t += 1, this.#i = null, this.#a?.hangUp(), this.#e.cut();
 	}
 	wake() {
-		this.#n = 0, this.#e.cut(), this.#a?.probe(Cn);
+		this.#n = 0, this.#e.cut(), this.#a?.probe(Sn);
 	}
 	async #o(e) {
 		for (this.#f("connecting"); e === this.#t;) {
@@ -1834,8 +1834,8 @@ var bn = class {
 	async #s(e) {
 		let t = await this.#l(), n = await this.naming.of(H.events);
 		if (e !== this.#t) return 0;
-		if (t === void 0) return this.#n += 1, this.#f(En() ? "offline" : "refused"), En() ? yn(this.#n) : Tn();
-		let { url: r, userId: i } = this, a = new gn(this.dial, this.tokens, {
+		if (t === void 0) return this.#n += 1, this.#f(Tn() ? "offline" : "refused"), Tn() ? vn(this.#n) : wn();
+		let { url: r, userId: i } = this, a = new hn(this.dial, this.tokens, {
 			url: r,
 			userId: i,
 			document: n,
@@ -1847,7 +1847,7 @@ var bn = class {
 		return this.#a === a && (this.#a = null), e === this.#t ? this.#c(o) : 0;
 	}
 	#c(e) {
-		return this.#r = e.refused ? e.token : void 0, e.lived >= xn && (this.#n = 0), this.#u(e) ? 0 : (this.#n += 1, e.refused ? (this.#f(this.#n > 1 ? "refused" : "connecting"), this.#n > 1 ? Tn() : 1) : (this.#f(this.#n > 1 || En() ? "offline" : "connecting"), yn(this.#n)));
+		return this.#r = e.refused ? e.token : void 0, e.lived >= bn && (this.#n = 0), this.#u(e) ? 0 : (this.#n += 1, e.refused ? (this.#f(this.#n > 1 ? "refused" : "connecting"), this.#n > 1 ? wn() : 1) : (this.#f(this.#n > 1 || Tn() ? "offline" : "connecting"), vn(this.#n)));
 	}
 	async #l() {
 		try {
@@ -1866,14 +1866,14 @@ var bn = class {
 		e !== this.#i && (this.#i = e, this.listener.link(e));
 	}
 };
-function Tn() {
-	return Sn * (.5 + Math.random() / 2);
+function wn() {
+	return xn * (.5 + Math.random() / 2);
 }
-function En() {
+function Tn() {
 	return globalThis.navigator?.onLine === !1;
 }
 // src/inbox/lister.ts
-var Dn = 100, On = class {
+var En = 100, Dn = class {
 	api;
 	model;
 	counts;
@@ -1937,16 +1937,16 @@ var Dn = 100, On = class {
 		}
 	}
 	#u(e) {
-		this.#n = !0, this.failing = !0, this.#s += 1, this.#o = setTimeout(() => this.wake(), yn(this.#s)), this.told.failed(e);
+		this.#n = !0, this.failing = !0, this.#s += 1, this.#o = setTimeout(() => this.wake(), vn(this.#s)), this.told.failed(e);
 	}
 	async #d(e) {
 		let { filter: t } = this.model, [n, r] = [this.model.now(), this.counts.now()], i = Math.max(this.#e, this.model.shown().length), a = [], o = null;
 		do {
-			let n = Math.min(Dn, i - a.length), s = await this.api.page(t, n, o, o === null, this.#i.signal);
+			let n = Math.min(En, i - a.length), s = await this.api.page(t, n, o, o === null, this.#i.signal);
 			if (e !== this.#a) return !1;
-			s.totals !== null && this.counts.totals(s.totals, r), a.push(...s.items), o = kn(s);
+			s.totals !== null && this.counts.totals(s.totals, r), a.push(...s.items), o = On(s);
 		} while (o !== null && a.length < i);
-		return this.#a += 1, this.#t = o, this.model.replace(a, o === null ? null : An(a), n), !0;
+		return this.#a += 1, this.#t = o, this.model.replace(a, o === null ? null : kn(a), n), !0;
 	}
 	async #f() {
 		let e = this.#a;
@@ -1955,86 +1955,86 @@ var Dn = 100, On = class {
 			if (e !== this.#a) return null;
 			throw t;
 		});
-		r !== null && e === this.#a && (this.#t = kn(r), this.model.extend(r.items, this.#t === null ? null : An(r.items), t), this.told.listed());
+		r !== null && e === this.#a && (this.#t = On(r), this.model.extend(r.items, this.#t === null ? null : kn(r.items), t), this.told.listed());
 	}
 };
-function kn(e) {
+function On(e) {
 	return e.hasMore ? e.items.at(-1)?.cursor ?? null : null;
 }
-function An(e) {
+function kn(e) {
 	return e.at(-1)?.item ?? null;
 }
 // node_modules/graphql-ws/dist/common-CGW11Fyb.js
-function X(e) {
+function Y(e) {
 	return e === null ? "null" : Array.isArray(e) ? "array" : typeof e;
 }
-function Z(e) {
-	return X(e) === "object";
+function X(e) {
+	return Y(e) === "object";
 }
-function jn(e) {
+function An(e) {
 	return Array.isArray(e) && e.length > 0 && e.every((e) => "message" in e);
 }
-function Mn(e, t) {
+function jn(e, t) {
 	return e.length < 124 ? e : t;
 }
-var Q = /* @__PURE__ */ ((e) => (e[e.InternalServerError = 4500] = "InternalServerError", e[e.InternalClientError = 4005] = "InternalClientError", e[e.BadRequest = 4400] = "BadRequest", e[e.BadResponse = 4004] = "BadResponse", e[e.Unauthorized = 4401] = "Unauthorized", e[e.Forbidden = 4403] = "Forbidden", e[e.SubprotocolNotAcceptable = 4406] = "SubprotocolNotAcceptable", e[e.ConnectionInitialisationTimeout = 4408] = "ConnectionInitialisationTimeout", e[e.ConnectionAcknowledgementTimeout = 4504] = "ConnectionAcknowledgementTimeout", e[e.SubscriberAlreadyExists = 4409] = "SubscriberAlreadyExists", e[e.TooManyInitialisationRequests = 4429] = "TooManyInitialisationRequests", e))(Q || {}), $ = /* @__PURE__ */ ((e) => (e.ConnectionInit = "connection_init", e.ConnectionAck = "connection_ack", e.Ping = "ping", e.Pong = "pong", e.Subscribe = "subscribe", e.Next = "next", e.Error = "error", e.Complete = "complete", e))($ || {});
-function Nn(e) {
-	if (!Z(e)) throw Error(`Message is expected to be an object, but got ${X(e)}`);
+var Z = /* @__PURE__ */ ((e) => (e[e.InternalServerError = 4500] = "InternalServerError", e[e.InternalClientError = 4005] = "InternalClientError", e[e.BadRequest = 4400] = "BadRequest", e[e.BadResponse = 4004] = "BadResponse", e[e.Unauthorized = 4401] = "Unauthorized", e[e.Forbidden = 4403] = "Forbidden", e[e.SubprotocolNotAcceptable = 4406] = "SubprotocolNotAcceptable", e[e.ConnectionInitialisationTimeout = 4408] = "ConnectionInitialisationTimeout", e[e.ConnectionAcknowledgementTimeout = 4504] = "ConnectionAcknowledgementTimeout", e[e.SubscriberAlreadyExists = 4409] = "SubscriberAlreadyExists", e[e.TooManyInitialisationRequests = 4429] = "TooManyInitialisationRequests", e))(Z || {}), Q = /* @__PURE__ */ ((e) => (e.ConnectionInit = "connection_init", e.ConnectionAck = "connection_ack", e.Ping = "ping", e.Pong = "pong", e.Subscribe = "subscribe", e.Next = "next", e.Error = "error", e.Complete = "complete", e))(Q || {});
+function Mn(e) {
+	if (!X(e)) throw Error(`Message is expected to be an object, but got ${Y(e)}`);
 	if (!e.type) throw Error("Message is missing the 'type' property");
-	if (typeof e.type != "string") throw Error(`Message is expects the 'type' property to be a string, but got ${X(e.type)}`);
+	if (typeof e.type != "string") throw Error(`Message is expects the 'type' property to be a string, but got ${Y(e.type)}`);
 	switch (e.type) {
 		case "connection_init":
 		case "connection_ack":
 		case "ping":
 		case "pong":
-			if (e.payload != null && !Z(e.payload)) throw Error(`"${e.type}" message expects the 'payload' property to be an object or nullish or missing, but got "${e.payload}"`);
+			if (e.payload != null && !X(e.payload)) throw Error(`"${e.type}" message expects the 'payload' property to be an object or nullish or missing, but got "${e.payload}"`);
 			break;
 		case "subscribe":
-			if (typeof e.id != "string") throw Error(`"${e.type}" message expects the 'id' property to be a string, but got ${X(e.id)}`);
+			if (typeof e.id != "string") throw Error(`"${e.type}" message expects the 'id' property to be a string, but got ${Y(e.id)}`);
 			if (!e.id) throw Error(`"${e.type}" message requires a non-empty 'id' property`);
-			if (!Z(e.payload)) throw Error(`"${e.type}" message expects the 'payload' property to be an object, but got ${X(e.payload)}`);
-			if (typeof e.payload.query != "string") throw Error(`"${e.type}" message payload expects the 'query' property to be a string, but got ${X(e.payload.query)}`);
-			if (e.payload.variables != null && !Z(e.payload.variables)) throw Error(`"${e.type}" message payload expects the 'variables' property to be a an object or nullish or missing, but got ${X(e.payload.variables)}`);
-			if (e.payload.operationName != null && X(e.payload.operationName) !== "string") throw Error(`"${e.type}" message payload expects the 'operationName' property to be a string or nullish or missing, but got ${X(e.payload.operationName)}`);
-			if (e.payload.extensions != null && !Z(e.payload.extensions)) throw Error(`"${e.type}" message payload expects the 'extensions' property to be a an object or nullish or missing, but got ${X(e.payload.extensions)}`);
+			if (!X(e.payload)) throw Error(`"${e.type}" message expects the 'payload' property to be an object, but got ${Y(e.payload)}`);
+			if (typeof e.payload.query != "string") throw Error(`"${e.type}" message payload expects the 'query' property to be a string, but got ${Y(e.payload.query)}`);
+			if (e.payload.variables != null && !X(e.payload.variables)) throw Error(`"${e.type}" message payload expects the 'variables' property to be a an object or nullish or missing, but got ${Y(e.payload.variables)}`);
+			if (e.payload.operationName != null && Y(e.payload.operationName) !== "string") throw Error(`"${e.type}" message payload expects the 'operationName' property to be a string or nullish or missing, but got ${Y(e.payload.operationName)}`);
+			if (e.payload.extensions != null && !X(e.payload.extensions)) throw Error(`"${e.type}" message payload expects the 'extensions' property to be a an object or nullish or missing, but got ${Y(e.payload.extensions)}`);
 			break;
 		case "next":
-			if (typeof e.id != "string") throw Error(`"${e.type}" message expects the 'id' property to be a string, but got ${X(e.id)}`);
+			if (typeof e.id != "string") throw Error(`"${e.type}" message expects the 'id' property to be a string, but got ${Y(e.id)}`);
 			if (!e.id) throw Error(`"${e.type}" message requires a non-empty 'id' property`);
-			if (!Z(e.payload)) throw Error(`"${e.type}" message expects the 'payload' property to be an object, but got ${X(e.payload)}`);
+			if (!X(e.payload)) throw Error(`"${e.type}" message expects the 'payload' property to be an object, but got ${Y(e.payload)}`);
 			break;
 		case "error":
-			if (typeof e.id != "string") throw Error(`"${e.type}" message expects the 'id' property to be a string, but got ${X(e.id)}`);
+			if (typeof e.id != "string") throw Error(`"${e.type}" message expects the 'id' property to be a string, but got ${Y(e.id)}`);
 			if (!e.id) throw Error(`"${e.type}" message requires a non-empty 'id' property`);
-			if (!jn(e.payload)) throw Error(`"${e.type}" message expects the 'payload' property to be an array of GraphQL errors, but got ${JSON.stringify(e.payload)}`);
+			if (!An(e.payload)) throw Error(`"${e.type}" message expects the 'payload' property to be an array of GraphQL errors, but got ${JSON.stringify(e.payload)}`);
 			break;
 		case "complete":
-			if (typeof e.id != "string") throw Error(`"${e.type}" message expects the 'id' property to be a string, but got ${X(e.id)}`);
+			if (typeof e.id != "string") throw Error(`"${e.type}" message expects the 'id' property to be a string, but got ${Y(e.id)}`);
 			if (!e.id) throw Error(`"${e.type}" message requires a non-empty 'id' property`);
 			break;
 		default: throw Error(`Invalid message 'type' property "${e.type}"`);
 	}
 	return e;
 }
-function Pn(e, t) {
-	return Nn(typeof e == "string" ? JSON.parse(e, t) : e);
+function Nn(e, t) {
+	return Mn(typeof e == "string" ? JSON.parse(e, t) : e);
 }
-function Fn(e, t) {
-	return Nn(e), JSON.stringify(e, t);
+function $(e, t) {
+	return Mn(e), JSON.stringify(e, t);
 }
 // node_modules/graphql-ws/dist/client.js
-function In(e) {
+function Pn(e) {
 	let { url: t, connectionParams: n, lazy: r = !0, onNonLazyError: i = console.error, lazyCloseTimeout: a = 0, keepAlive: o = 0, disablePong: s, connectionAckWaitTimeout: c = 0, retryAttempts: l = 5, retryWait: u = async function(e) {
 		let t = 2 ** e;
 		await new Promise((e) => setTimeout(e, t * 1e3 + Math.floor(Math.random() * 2700 + 300)));
-	}, shouldRetry: d = Rn, on: f, webSocketImpl: p, generateID: m = function() {
+	}, shouldRetry: d = In, on: f, webSocketImpl: p, generateID: m = function() {
 		return "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx".replace(/[xy]/g, (e) => {
 			let t = Math.random() * 16 | 0;
 			return (e == "x" ? t : t & 3 | 8).toString(16);
 		});
 	}, jsonMessageReplacer: h, jsonMessageReviver: ee } = e, g;
 	if (p) {
-		if (!Bn(p)) throw Error("Invalid WebSocket implementation provided");
+		if (!Rn(p)) throw Error("Invalid WebSocket implementation provided");
 		g = p;
 	} else typeof WebSocket < "u" ? g = WebSocket : typeof global < "u" ? g = global.WebSocket || global.MozWebSocket : typeof window < "u" && (g = window.WebSocket || window.MozWebSocket);
 	if (!g) throw Error("WebSocket implementation missing; on Node you can `import WebSocket from 'ws';` and pass `webSocketImpl: WebSocket` to `createClient`");
@@ -2098,44 +2098,44 @@ function In(e) {
 			let i = new _(typeof t == "function" ? await t() : t, "graphql-transport-ws"), a, l;
 			function d() {
 				isFinite(o) && o > 0 && (clearTimeout(l), l = setTimeout(() => {
-					i.readyState === _.OPEN && (i.send(Fn({ type: $.Ping })), v.emit("ping", !1, void 0));
+					i.readyState === _.OPEN && (i.send($({ type: Q.Ping })), v.emit("ping", !1, void 0));
 				}, o));
 			}
 			y((e) => {
-				b = void 0, clearTimeout(a), clearTimeout(l), r(e), e instanceof Ln && (i.close(4499, "Terminated"), i.onerror = null, i.onclose = null);
+				b = void 0, clearTimeout(a), clearTimeout(l), r(e), e instanceof Fn && (i.close(4499, "Terminated"), i.onerror = null, i.onclose = null);
 			}), i.onerror = (e) => v.emit("error", e), i.onclose = (e) => v.emit("closed", e), i.onopen = async () => {
 				try {
 					v.emit("opened", i);
 					let e = typeof n == "function" ? await n() : n;
 					if (i.readyState !== _.OPEN) return;
-					i.send(Fn(e ? {
-						type: $.ConnectionInit,
+					i.send($(e ? {
+						type: Q.ConnectionInit,
 						payload: e
-					} : { type: $.ConnectionInit }, h)), isFinite(c) && c > 0 && (a = setTimeout(() => {
-						i.close(Q.ConnectionAcknowledgementTimeout, "Connection acknowledgement timeout");
+					} : { type: Q.ConnectionInit }, h)), isFinite(c) && c > 0 && (a = setTimeout(() => {
+						i.close(Z.ConnectionAcknowledgementTimeout, "Connection acknowledgement timeout");
 					}, c)), d();
 				} catch (e) {
-					v.emit("error", e), i.close(Q.InternalClientError, Mn(e instanceof Error ? e.message : String(e), "Internal client error"));
+					v.emit("error", e), i.close(Z.InternalClientError, jn(e instanceof Error ? e.message : String(e), "Internal client error"));
 				}
 			};
 			let f = !1;
 			i.onmessage = ({ data: t }) => {
 				try {
-					let n = Pn(t, ee);
+					let n = Nn(t, ee);
 					if (v.emit("message", n), n.type === "ping" || n.type === "pong") {
-						v.emit(n.type, !0, n.payload), n.type === "pong" ? d() : s || (i.send(Fn(n.payload ? {
-							type: $.Pong,
+						v.emit(n.type, !0, n.payload), n.type === "pong" ? d() : s || (i.send($(n.payload ? {
+							type: Q.Pong,
 							payload: n.payload
-						} : { type: $.Pong }, h)), v.emit("pong", !1, n.payload));
+						} : { type: Q.Pong }, h)), v.emit("pong", !1, n.payload));
 						return;
 					}
 					if (f) return;
-					if (n.type !== $.ConnectionAck) throw Error(`First message cannot be of type ${n.type}`);
+					if (n.type !== Q.ConnectionAck) throw Error(`First message cannot be of type ${n.type}`);
 					clearTimeout(a), f = !0, v.emit("connected", i, n.payload, C), C = !1, w = 0;
 					let r = new Promise((e, t) => y(t));
 					r.catch(() => {}), e([i, r]);
 				} catch (e) {
-					i.onmessage = null, v.emit("error", e), i.close(Q.BadResponse, Mn(e instanceof Error ? e.message : String(e), "Bad response"));
+					i.onmessage = null, v.emit("error", e), i.close(Z.BadResponse, jn(e instanceof Error ? e.message : String(e), "Bad response"));
 				}
 			};
 		})()));
@@ -2159,18 +2159,18 @@ function In(e) {
 		];
 	}
 	function E(e) {
-		if (Rn(e) && (zn(e.code) || [
-			Q.InternalServerError,
-			Q.InternalClientError,
-			Q.BadRequest,
-			Q.BadResponse,
-			Q.Unauthorized,
-			Q.SubprotocolNotAcceptable,
-			Q.SubscriberAlreadyExists,
-			Q.TooManyInitialisationRequests
+		if (In(e) && (Ln(e.code) || [
+			Z.InternalServerError,
+			Z.InternalClientError,
+			Z.BadRequest,
+			Z.BadResponse,
+			Z.Unauthorized,
+			Z.SubprotocolNotAcceptable,
+			Z.SubscriberAlreadyExists,
+			Z.TooManyInitialisationRequests
 		].includes(e.code))) throw e;
 		if (T) return !1;
-		if (Rn(e) && e.code === 1e3) return x > 0;
+		if (In(e) && e.code === 1e3) return x > 0;
 		if (!l || w >= l || !d(e)) throw e;
 		return C = !0;
 	}
@@ -2196,25 +2196,25 @@ function In(e) {
 				if (r) return c.catch(() => {}), s();
 				let l = v.onMessage(n, (e) => {
 					switch (e.type) {
-						case $.Next:
+						case Q.Next:
 							t.next(e.payload);
 							return;
-						case $.Error:
+						case Q.Error:
 							i = !0, r = !0, t.error(e.payload), a();
 							return;
-						case $.Complete:
+						case Q.Complete:
 							r = !0, a();
 							return;
 					}
 				});
-				o.send(Fn({
+				o.send($({
 					id: n,
-					type: $.Subscribe,
+					type: Q.Subscribe,
 					payload: e
 				}, h)), a = () => {
-					!r && o.readyState === _.OPEN && o.send(Fn({
+					!r && o.readyState === _.OPEN && o.send($({
 						id: n,
-						type: $.Complete
+						type: Q.Complete
 					}, h)), x--, r = !0, s();
 				}, await c.finally(l);
 				return;
@@ -2269,21 +2269,21 @@ function In(e) {
 			}
 		},
 		terminate() {
-			b && v.emit("closed", new Ln());
+			b && v.emit("closed", new Fn());
 		}
 	};
 }
-var Ln = class extends Error {
+var Fn = class extends Error {
 	name = "TerminatedCloseEvent";
 	message = "4499: Terminated";
 	code = 4499;
 	reason = "Terminated";
 	wasClean = !1;
 };
-function Rn(e) {
-	return Z(e) && "code" in e && "reason" in e;
+function In(e) {
+	return X(e) && "code" in e && "reason" in e;
 }
-function zn(e) {
+function Ln(e) {
 	return ![
 		1e3,
 		1001,
@@ -2294,21 +2294,21 @@ function zn(e) {
 		1014
 	].includes(e) && e >= 1e3 && e <= 1999;
 }
-function Bn(e) {
+function Rn(e) {
 	return typeof e == "function" && "constructor" in e && "CLOSED" in e && "CLOSING" in e && "CONNECTING" in e && "OPEN" in e;
 }
 // src/inbox/socket.ts
-var Vn = 32e3, Hn = 1e4, Un = 12e3, Wn = 5e3, Gn = /* @__PURE__ */ new Set([4401, 4403]), Kn = ({ url: e, token: t, document: n, variables: r, event: i, end: a }) => {
+var zn = 32e3, Bn = 1e4, Vn = 12e3, Hn = 5e3, Un = /* @__PURE__ */ new Set([4401, 4403]), Wn = ({ url: e, token: t, document: n, variables: r, event: i, end: a }) => {
 	let o = null, s, c, l = !1, u = () => !l && (l = !0, clearTimeout(s), clearTimeout(c), !0), d = (e, t = null) => {
 		u() && (m.terminate(), a(e, t));
 	}, f = (e) => {
 		clearTimeout(s), s = setTimeout(() => d(!1), e);
 	}, p = () => {
-		c ??= setTimeout(() => d(!1), Wn);
-	}, m = In({
+		c ??= setTimeout(() => d(!1), Hn);
+	}, m = Pn({
 		url: e,
 		retryAttempts: 0,
-		keepAlive: Un,
+		keepAlive: Vn,
 		...t === null ? {} : { connectionParams: { Authorization: `Bearer ${t}` } },
 		on: {
 			opened: (e) => {
@@ -2320,24 +2320,24 @@ var Vn = 32e3, Hn = 1e4, Un = 12e3, Wn = 5e3, Gn = /* @__PURE__ */ new Set([4401
 			pong: (e) => {
 				e && (clearTimeout(c), c = void 0);
 			},
-			closed: (e) => d(Gn.has(e.code))
+			closed: (e) => d(Un.has(e.code))
 		}
 	});
-	f(Hn), m.subscribe({
+	f(Bn), m.subscribe({
 		...n,
 		variables: { ...r }
 	}, {
 		next: ({ data: e, errors: t }) => {
 			if (!l) {
 				if (t?.[0] !== void 0) return h(t[0]);
-				f(Vn), e && i(e.inboxEvents);
+				f(zn), e && i(e.inboxEvents);
 			}
 		},
 		error: (e) => Array.isArray(e) ? h(e[0]) : setTimeout(() => d(!1)),
 		complete: () => setTimeout(() => d(!1))
 	});
 	function h(e) {
-		let t = Ht(e);
+		let t = Bt(e);
 		d(t.fault === "refused", t);
 	}
 	return {
@@ -2348,11 +2348,11 @@ var Vn = 32e3, Hn = 1e4, Un = 12e3, Wn = 5e3, Gn = /* @__PURE__ */ new Set([4401
 			l || o?.readyState !== WebSocket.OPEN || (o.send("{\"type\":\"ping\"}"), p());
 		}
 	};
-}, qn = 45e3, Jn = 4e3, Yn = 1e4;
-function Xn() {
+}, Gn = 45e3, Kn = 4e3, qn = 1e4;
+function Jn() {
 	return typeof BroadcastChannel == "function" && globalThis.navigator?.locks !== void 0;
 }
-var Zn = class {
+var Yn = class {
 	name;
 	listener;
 	#e;
@@ -2389,7 +2389,7 @@ var Zn = class {
 		});
 	}
 	start() {
-		this.#t = new BroadcastChannel(this.name), this.#t.onmessage = ({ data: e }) => this.#g(e), this.#r = new AbortController(), this.#c = Date.now(), this.#l = setInterval(() => this.#b(), Yn), this.#p(!1), this.#C({ is: "hello" });
+		this.#t = new BroadcastChannel(this.name), this.#t.onmessage = ({ data: e }) => this.#g(e), this.#r = new AbortController(), this.#c = Date.now(), this.#l = setInterval(() => this.#b(), qn), this.#p(!1), this.#C({ is: "hello" });
 	}
 	stop() {
 		clearInterval(this.#l), clearTimeout(this.#u), this.#r.abort(), this.#h(), this.#t?.close(), this.#t = null, this.#i = null, this.#s = !1;
@@ -2449,12 +2449,12 @@ var Zn = class {
 		this.#o = e, this.listener.link(e);
 	}
 	#b() {
-		!this.#d && Date.now() - this.#c > qn && this.#x();
+		!this.#d && Date.now() - this.#c > Gn && this.#x();
 	}
 	#x() {
 		this.#u === void 0 && (this.#C({ is: "hello" }), this.#u = setTimeout(() => {
 			this.#u = void 0, this.#t !== null && !this.#d && this.#p(!0);
-		}, Jn * (1 + Math.random())));
+		}, Kn * (1 + Math.random())));
 	}
 	#S() {
 		let e = {
@@ -2471,7 +2471,7 @@ var Zn = class {
 	#C(e) {
 		this.#t?.postMessage(e);
 	}
-}, Qn = 300, $n = 5e3, er = class {
+}, Xn = 300, Zn = 5e3, Qn = class {
 	ask;
 	tell;
 	isHidden;
@@ -2481,7 +2481,7 @@ var Zn = class {
 	constructor(e, t, n) {
 		this.ask = e, this.tell = t, this.isHidden = n;
 	}
-	want(e = Qn) {
+	want(e = Xn) {
 		this.#t = !0, this.#n !== null || this.#e !== void 0 || this.isHidden() || (this.#e = setTimeout(() => {
 			this.#e = void 0, this.#r();
 		}, e));
@@ -2502,9 +2502,9 @@ var Zn = class {
 		} catch {
 			t = !0;
 		}
-		this.#n === e && (this.#n = null, (t || this.#t) && this.want(t ? $n : Qn));
+		this.#n === e && (this.#n = null, (t || this.#t) && this.want(t ? Zn : Xn));
 	}
-}, tr = 15e3, nr = 6e4, rr = 1e3, ir = 2 ** 31 - 1, ar = /* @__PURE__ */ new Set([
+}, $n = 15e3, er = 6e4, tr = 1e3, nr = 2 ** 31 - 1, rr = /* @__PURE__ */ new Set([
 	"exp",
 	"iat",
 	"nbf",
@@ -2515,7 +2515,7 @@ var Zn = class {
 	"at_hash",
 	"c_hash"
 ]);
-function or(e) {
+function ir(e) {
 	let [, t, ...n] = e.split(".");
 	if (t === void 0 || n.length !== 1) return null;
 	try {
@@ -2525,19 +2525,19 @@ function or(e) {
 		return null;
 	}
 }
-function sr(e) {
-	let t = e === null ? null : or(e);
+function ar(e) {
+	let t = e === null ? null : ir(e);
 	if (t === null) return JSON.stringify(["token", e]);
-	let n = Object.entries(t).filter(([e]) => !ar.has(e));
+	let n = Object.entries(t).filter(([e]) => !rr.has(e));
 	return JSON.stringify(["claims", n.sort(([e], [t]) => e < t ? -1 : 1)]);
 }
-function cr(e, t) {
-	let n = e === null ? null : or(e);
+function or(e, t) {
+	let n = e === null ? null : ir(e);
 	if (typeof n?.exp != "number") return null;
-	let r = typeof n.iat == "number" ? (n.exp - n.iat) * 1e3 : Infinity, i = n.exp * 1e3 - t, a = i > 0 ? Math.min(i, r) : Math.min(r, nr * 5);
-	return Math.min(ir, Math.max(rr, a - Math.min(nr, a / 5)));
+	let r = typeof n.iat == "number" ? (n.exp - n.iat) * 1e3 : Infinity, i = n.exp * 1e3 - t, a = i > 0 ? Math.min(i, r) : Math.min(r, er * 5);
+	return Math.min(nr, Math.max(tr, a - Math.min(er, a / 5)));
 }
-var lr = class {
+var sr = class {
 	ask;
 	#e;
 	#t = Infinity;
@@ -2558,7 +2558,7 @@ var lr = class {
 		return t;
 	}
 	get renewal() {
-		return this.#t === Infinity ? null : Math.max(rr, this.#t - Date.now());
+		return this.#t === Infinity ? null : Math.max(tr, this.#t - Date.now());
 	}
 	#r() {
 		if (this.#n !== null) return this.#n;
@@ -2571,12 +2571,12 @@ var lr = class {
 	}
 	#i(e) {
 		this.#e = e;
-		let t = cr(e, Date.now());
+		let t = or(e, Date.now());
 		this.#t = t === null ? Infinity : Date.now() + t;
 	}
 	async #a() {
 		let e, t = new Promise((t, n) => {
-			e = setTimeout(n, tr);
+			e = setTimeout(n, $n);
 		});
 		try {
 			return await Promise.race([this.ask(), t]);
@@ -2588,7 +2588,7 @@ var lr = class {
 	}
 };
 // src/inbox/wake.ts
-function ur(e) {
+function cr(e) {
 	let t = globalThis.document, n = () => {
 		t.visibilityState === "visible" && e();
 	};
@@ -2596,28 +2596,28 @@ function ur(e) {
 		globalThis.removeEventListener("online", e), globalThis.removeEventListener("pageshow", e), t.removeEventListener("visibilitychange", n);
 	};
 }
-function dr() {
+function lr() {
 	return globalThis.document?.visibilityState === "hidden";
 }
 // src/inbox/store.ts
-var fr = 1e3, pr = 1, mr = {
-	dial: Kn,
+var ur = 1e3, dr = 1, fr = {
+	dial: Wn,
 	fetch: (...e) => fetch(...e)
 };
-function hr(e, t = mr) {
-	return new gr(e, t);
+function pr(e, t = fr) {
+	return new mr(e, t);
 }
-var gr = class extends EventTarget {
+var mr = class extends EventTarget {
 	network;
 	#e;
 	#t;
-	#n = new Rt();
-	#r = new Qt();
-	#i = new ln();
+	#n = new It();
+	#r = new Xt();
+	#i = new sn();
 	#a;
 	#o;
 	#s;
-	#c = new bn();
+	#c = new yn();
 	#l = null;
 	#u = "connecting";
 	#d = null;
@@ -2629,20 +2629,20 @@ var gr = class extends EventTarget {
 	#_;
 	#v = () => void 0;
 	constructor(e, t) {
-		super(), this.network = t, this.#e = e, this.#t = new lr(e.token);
-		let n = new Kt(e.endpoint, e.userId, this.#t, this.#n, t.fetch), r = {
+		super(), this.network = t, this.#e = e, this.#t = new sr(e.token);
+		let n = new Wt(e.endpoint, e.userId, this.#t, this.#n, t.fetch), r = {
 			changed: () => this.#M(),
-			failed: (e) => this.#j(Ut(e)),
+			failed: (e) => this.#j(Vt(e)),
 			succeeded: () => this.#j(null)
 		};
-		this.#a = new On(n, this.#r, this.#i, e.pageSize, {
+		this.#a = new Dn(n, this.#r, this.#i, e.pageSize, {
 			...r,
 			listed: () => this.#D()
 		});
 		let i = (e) => n.counts([...this.#i.numbers.categories.keys()], e);
-		this.#o = new er(i, (e) => {
+		this.#o = new Qn(i, (e) => {
 			this.#i.byCategory(e), this.#M();
-		}, dr), this.#s = new pn(n, this.#r, this.#i, {
+		}, lr), this.#s = new fn(n, this.#r, this.#i, {
 			...r,
 			marked: (e) => this.#b?.marked(e),
 			done: (e) => this.#b?.done(e),
@@ -2663,7 +2663,7 @@ var gr = class extends EventTarget {
 		}, this.#f;
 	}
 	start() {
-		this.#y || (this.#h += 1, this.#t.forget(), this.#u = "connecting", this.#v = ur(() => this.#k()), this.#_ = setTimeout(() => this.#E(), fr), this.#x(this.#h));
+		this.#y || (this.#h += 1, this.#t.forget(), this.#u = "connecting", this.#v = cr(() => this.#k()), this.#_ = setTimeout(() => this.#E(), ur), this.#x(this.#h));
 	}
 	stop() {
 		this.#y && (this.#h += 1, this.#v(), clearTimeout(this.#_), this.#_ = void 0, this.#c.cut(), this.#l?.stop(), this.#l = null, this.#a.stop(), this.#o.stop(), this.#s.stop(), this.#M());
@@ -2703,22 +2703,22 @@ var gr = class extends EventTarget {
 		return this.#h % 2 == 1;
 	}
 	get #b() {
-		return this.#l instanceof Zn ? this.#l : null;
+		return this.#l instanceof Yn ? this.#l : null;
 	}
 	async #x(e) {
-		let t = new URL(`${this.#e.endpoint}/graphql`, globalThis.location?.href), n = Xn() && zt() ? await this.#S(t.href, e) : null;
+		let t = new URL(`${this.#e.endpoint}/graphql`, globalThis.location?.href), n = Jn() && Lt() ? await this.#S(t.href, e) : null;
 		if (e !== this.#h) return;
 		t.protocol = t.protocol.replace("http", "ws");
-		let { userId: r } = this.#e, i = (e) => new wn(t.href, r, this.#t, this.#n, e, this.network.dial);
-		this.#l = n === null ? i(this.#C()) : new Zn(n, this.#C(), i), this.#l.start();
+		let { userId: r } = this.#e, i = (e) => new Cn(t.href, r, this.#t, this.#n, e, this.network.dial);
+		this.#l = n === null ? i(this.#C()) : new Yn(n, this.#C(), i), this.#l.start();
 	}
 	async #S(e, t) {
 		let n;
-		for (let e = 1; n === void 0 && t === this.#h && (n = await this.#t.get().catch(() => void 0), n === void 0); e += 1) this.#T(globalThis.navigator?.onLine === !1 ? "offline" : "refused"), await this.#c.wait(yn(e + 2));
-		return `notification-inbox:${pr}:${await Bt(JSON.stringify([
+		for (let e = 1; n === void 0 && t === this.#h && (n = await this.#t.get().catch(() => void 0), n === void 0); e += 1) this.#T(globalThis.navigator?.onLine === !1 ? "offline" : "refused"), await this.#c.wait(vn(e + 2));
+		return `notification-inbox:${dr}:${await Rt(JSON.stringify([
 			e,
 			this.#e.userId,
-			sr(n ?? null)
+			ar(n ?? null)
 		]))}`;
 	}
 	#C() {
@@ -2768,88 +2768,7 @@ var gr = class extends EventTarget {
 			for (let e of this.#p.splice(0)) this.dispatchEvent(new CustomEvent("arrived", { detail: e }));
 		}));
 	}
-}, _r = [
-	o`
-  :host {
-    --_accent: var(--inbox-accent, light-dark(#1d5fbf, #7db1ff));
-    --_surface: var(--inbox-surface, light-dark(#fff, #1d2027));
-    --_raised: var(--inbox-raised, light-dark(#eef1f5, #2a2e38));
-    --_unread: var(--inbox-unread, light-dark(#f1f6fe, #212a39));
-    --_text: var(--inbox-text, light-dark(#1a1e26, #e8ebf0));
-    --_soft: var(--inbox-soft, light-dark(#566070, #a4aebe));
-    --_line: var(--inbox-line, light-dark(#d8dce3, #363b45));
-    --_bad: var(--inbox-bad, light-dark(#b3261e, #ff8f85));
-    --_badge: var(--inbox-badge, light-dark(#c3261c, #d13438));
-    --_badge-text: var(--inbox-badge-text, light-dark(#fff, #fff));
-    --_radius: var(--inbox-radius, 0.75rem);
-    --_shadow: var(--inbox-shadow, 0 0.75rem 2.5rem light-dark(rgb(20 30 50 / 18%), rgb(0 0 0 / 55%)));
-    display: inline-block;
-    position: relative;
-    color: inherit;
-    font: var(--inbox-font, 1rem / 1.45 system-ui, sans-serif);
-  }
-
-  :host([hidden]) {
-    display: none;
-  }
-
-  :host([theme='light']) {
-    color-scheme: light;
-  }
-
-  :host([theme='dark']) {
-    color-scheme: dark;
-  }
-
-  :host([theme='auto']) {
-    color-scheme: light dark;
-  }
-
-  * {
-    box-sizing: border-box;
-  }
-
-  .hidden {
-    position: absolute;
-    width: 1px;
-    height: 1px;
-    margin: -1px;
-    overflow: hidden;
-    clip-path: inset(50%);
-    white-space: nowrap;
-  }
-
-  svg {
-    flex: none;
-    width: 1.25rem;
-    height: 1.25rem;
-    fill: none;
-    stroke: currentColor;
-    stroke-width: 1.7;
-    stroke-linecap: round;
-    stroke-linejoin: round;
-  }
-
-  button,
-  select {
-    margin: 0;
-    padding: 0;
-    border: 0;
-    background: none;
-    color: inherit;
-    font: inherit;
-  }
-
-  button {
-    cursor: pointer;
-  }
-
-  :focus-visible {
-    outline: 2px solid var(--_accent);
-    outline-offset: 2px;
-  }
-`,
-	o`
+}, hr = o`
   .bell {
     position: relative;
     display: inline-grid;
@@ -2898,171 +2817,7 @@ var gr = class extends EventTarget {
     border-radius: 50%;
     background: var(--_surface);
   }
-`,
-	o`
-  .panel {
-    position: fixed;
-    inset: auto;
-    flex-direction: column;
-    width: min(var(--inbox-width, 26rem), 100vw - 1rem);
-    max-width: none;
-    margin: 0;
-    padding: 0;
-    overflow: hidden;
-    border: 1px solid var(--_line);
-    border-radius: var(--_radius);
-    background: var(--_surface);
-    box-shadow: var(--_shadow);
-    color: var(--_text);
-    text-align: start;
-  }
-
-  .panel:popover-open {
-    display: flex;
-  }
-
-  .panel:focus-visible {
-    outline: none;
-  }
-
-  .header,
-  .filters,
-  .bar {
-    display: flex;
-    flex: none;
-    gap: 0.35rem;
-    align-items: center;
-    padding-inline: 1rem 0.6rem;
-  }
-
-  .header {
-    padding-block: 0.6rem 0.25rem;
-  }
-
-  h2 {
-    flex: 1;
-    margin: 0;
-    font-size: 1.1rem;
-    line-height: 1.3;
-  }
-
-  .icon-button {
-    display: inline-grid;
-    flex: none;
-    place-items: center;
-    width: 2rem;
-    height: 2rem;
-    border-radius: 0.5rem;
-    color: var(--_soft);
-  }
-
-  .icon-button:hover,
-  .text-button:hover {
-    background: var(--_raised);
-    color: var(--_text);
-  }
-
-  .text-button {
-    display: inline-flex;
-    gap: 0.35rem;
-    align-items: center;
-    min-height: 2rem;
-    padding: 0.2rem 0.55rem;
-    border-radius: 0.5rem;
-    color: var(--_accent);
-    font-size: 0.875rem;
-    font-weight: 550;
-  }
-
-  .text-button svg {
-    width: 1.05rem;
-    height: 1.05rem;
-  }
-
-  .text-button[aria-disabled='true'] {
-    background: none;
-    color: var(--_soft);
-    cursor: default;
-    opacity: 0.7;
-  }
-
-  .filters {
-    flex-wrap: wrap;
-    justify-content: space-between;
-    padding-inline-start: 0.75rem;
-    border-block-end: 1px solid var(--_line);
-  }
-
-  .tabs {
-    display: flex;
-    gap: 0.15rem;
-  }
-
-  .tab {
-    padding: 0.55rem 0.5rem 0.5rem;
-    border-block-end: 2px solid transparent;
-    color: var(--_soft);
-    font-size: 0.9rem;
-    font-weight: 550;
-    white-space: nowrap;
-  }
-
-  .tab:hover {
-    color: var(--_text);
-  }
-
-  .tab[aria-selected='true'] {
-    border-color: var(--_accent);
-    color: var(--_text);
-  }
-
-  .tab:focus-visible,
-  .main:focus-visible {
-    border-radius: 0.4rem;
-    outline-offset: -2px;
-  }
-
-  .number {
-    margin-inline-start: 0.15rem;
-    padding: 0 0.4rem;
-    border-radius: 1rem;
-    background: var(--_raised);
-    color: var(--_text);
-    font-size: 0.75rem;
-  }
-
-  .categories {
-    max-width: 10.5rem;
-    min-height: 1.9rem;
-    margin-block: 0.25rem;
-    padding-inline: 0.4rem;
-    border: 1px solid var(--_line);
-    border-radius: 0.5rem;
-    background: var(--_surface);
-    color: var(--_text);
-    font-size: 0.85rem;
-  }
-
-  .bar {
-    padding-block: 0.4rem;
-    border-block-end: 1px solid var(--_line);
-    background: var(--_raised);
-    font-size: 0.875rem;
-  }
-
-  .bar span {
-    flex: 1;
-  }
-
-  .bar.bad > svg {
-    color: var(--_bad);
-  }
-
-  .undo {
-    border-block: 1px solid var(--_line) 0;
-  }
-`,
-	o`
+`, gr = o`
   .list {
     flex: 1;
     min-height: 8rem;
@@ -3279,19 +3034,264 @@ var gr = class extends EventTarget {
       border-color: Highlight;
     }
   }
-`
-], vr = 6e4, yr = 60 * vr, br = 24 * yr, xr = 7;
-function Sr(e) {
+`, _r = o`
+  .panel {
+    position: fixed;
+    inset: auto;
+    flex-direction: column;
+    width: min(var(--inbox-width, 26rem), 100vw - 1rem);
+    max-width: none;
+    margin: 0;
+    padding: 0;
+    overflow: hidden;
+    border: 1px solid var(--_line);
+    border-radius: var(--_radius);
+    background: var(--_surface);
+    box-shadow: var(--_shadow);
+    color: var(--_text);
+    text-align: start;
+  }
+
+  .panel:popover-open {
+    display: flex;
+  }
+
+  .panel:focus-visible {
+    outline: none;
+  }
+
+  .header,
+  .filters,
+  .bar {
+    display: flex;
+    flex: none;
+    gap: 0.35rem;
+    align-items: center;
+    padding-inline: 1rem 0.6rem;
+  }
+
+  .header {
+    padding-block: 0.6rem 0.25rem;
+  }
+
+  h2 {
+    flex: 1;
+    margin: 0;
+    font-size: 1.1rem;
+    line-height: 1.3;
+  }
+
+  .icon-button {
+    display: inline-grid;
+    flex: none;
+    place-items: center;
+    width: 2rem;
+    height: 2rem;
+    border-radius: 0.5rem;
+    color: var(--_soft);
+  }
+
+  .icon-button:hover,
+  .text-button:hover {
+    background: var(--_raised);
+    color: var(--_text);
+  }
+
+  .text-button {
+    display: inline-flex;
+    gap: 0.35rem;
+    align-items: center;
+    min-height: 2rem;
+    padding: 0.2rem 0.55rem;
+    border-radius: 0.5rem;
+    color: var(--_accent);
+    font-size: 0.875rem;
+    font-weight: 550;
+  }
+
+  .text-button svg {
+    width: 1.05rem;
+    height: 1.05rem;
+  }
+
+  .text-button[aria-disabled='true'] {
+    background: none;
+    color: var(--_soft);
+    cursor: default;
+    opacity: 0.7;
+  }
+
+  .filters {
+    flex-wrap: wrap;
+    justify-content: space-between;
+    padding-inline-start: 0.75rem;
+    border-block-end: 1px solid var(--_line);
+  }
+
+  .tabs {
+    display: flex;
+    gap: 0.15rem;
+  }
+
+  .tab {
+    padding: 0.55rem 0.5rem 0.5rem;
+    border-block-end: 2px solid transparent;
+    color: var(--_soft);
+    font-size: 0.9rem;
+    font-weight: 550;
+    white-space: nowrap;
+  }
+
+  .tab:hover {
+    color: var(--_text);
+  }
+
+  .tab[aria-selected='true'] {
+    border-color: var(--_accent);
+    color: var(--_text);
+  }
+
+  .tab:focus-visible,
+  .main:focus-visible {
+    border-radius: 0.4rem;
+    outline-offset: -2px;
+  }
+
+  .number {
+    margin-inline-start: 0.15rem;
+    padding: 0 0.4rem;
+    border-radius: 1rem;
+    background: var(--_raised);
+    color: var(--_text);
+    font-size: 0.75rem;
+  }
+
+  .categories {
+    max-width: 10.5rem;
+    min-height: 1.9rem;
+    margin-block: 0.25rem;
+    padding-inline: 0.4rem;
+    border: 1px solid var(--_line);
+    border-radius: 0.5rem;
+    background: var(--_surface);
+    color: var(--_text);
+    font-size: 0.85rem;
+  }
+
+  .bar {
+    padding-block: 0.4rem;
+    border-block-end: 1px solid var(--_line);
+    background: var(--_raised);
+    font-size: 0.875rem;
+  }
+
+  .bar span {
+    flex: 1;
+  }
+
+  .bar.bad > svg {
+    color: var(--_bad);
+  }
+
+  .undo {
+    border-block: 1px solid var(--_line) 0;
+  }
+`, vr = [
+	o`
+  :host {
+    --_accent: var(--inbox-accent, light-dark(#1d5fbf, #7db1ff));
+    --_surface: var(--inbox-surface, light-dark(#fff, #1d2027));
+    --_raised: var(--inbox-raised, light-dark(#eef1f5, #2a2e38));
+    --_unread: var(--inbox-unread, light-dark(#f1f6fe, #212a39));
+    --_text: var(--inbox-text, light-dark(#1a1e26, #e8ebf0));
+    --_soft: var(--inbox-soft, light-dark(#566070, #a4aebe));
+    --_line: var(--inbox-line, light-dark(#d8dce3, #363b45));
+    --_bad: var(--inbox-bad, light-dark(#b3261e, #ff8f85));
+    --_badge: var(--inbox-badge, light-dark(#c3261c, #d13438));
+    --_badge-text: var(--inbox-badge-text, light-dark(#fff, #fff));
+    --_radius: var(--inbox-radius, 0.75rem);
+    --_shadow: var(--inbox-shadow, 0 0.75rem 2.5rem light-dark(rgb(20 30 50 / 18%), rgb(0 0 0 / 55%)));
+    display: inline-block;
+    position: relative;
+    color: inherit;
+    font: var(--inbox-font, 1rem / 1.45 system-ui, sans-serif);
+  }
+
+  :host([hidden]) {
+    display: none;
+  }
+
+  :host([theme='light']) {
+    color-scheme: light;
+  }
+
+  :host([theme='dark']) {
+    color-scheme: dark;
+  }
+
+  :host([theme='auto']) {
+    color-scheme: light dark;
+  }
+
+  * {
+    box-sizing: border-box;
+  }
+
+  .hidden {
+    position: absolute;
+    width: 1px;
+    height: 1px;
+    margin: -1px;
+    overflow: hidden;
+    clip-path: inset(50%);
+    white-space: nowrap;
+  }
+
+  svg {
+    flex: none;
+    width: 1.25rem;
+    height: 1.25rem;
+    fill: none;
+    stroke: currentColor;
+    stroke-width: 1.7;
+    stroke-linecap: round;
+    stroke-linejoin: round;
+  }
+
+  button,
+  select {
+    margin: 0;
+    padding: 0;
+    border: 0;
+    background: none;
+    color: inherit;
+    font: inherit;
+  }
+
+  button {
+    cursor: pointer;
+  }
+
+  :focus-visible {
+    outline: 2px solid var(--_accent);
+    outline-offset: 2px;
+  }
+`,
+	hr,
+	_r,
+	gr
+], yr = 6e4, br = 60 * yr, xr = 24 * br, Sr = 7;
+function Cr(e) {
 	try {
 		return Intl.getCanonicalLocales(e)[0];
 	} catch {
 		return;
 	}
 }
-function Cr(e) {
+function wr(e) {
 	return new Date(e).setHours(0, 0, 0, 0);
 }
-var wr = class {
+var Tr = class {
 	texts;
 	language;
 	#e;
@@ -3302,7 +3302,7 @@ var wr = class {
 	#a;
 	constructor(e, t) {
 		this.texts = e, this.language = t;
-		let n = Sr(t);
+		let n = Cr(t);
 		this.#e = new Intl.NumberFormat(n), this.#t = new Intl.PluralRules(n), this.#n = new Intl.RelativeTimeFormat(n, { numeric: "auto" }), this.#r = new Intl.DateTimeFormat(n, {
 			day: "numeric",
 			month: "short"
@@ -3325,25 +3325,34 @@ var wr = class {
 	}
 	ago(e, t) {
 		let n = Math.max(0, t - e);
-		if (n < vr) return this.#n.format(0, "second");
-		if (n < yr) return this.#n.format(-Math.floor(n / vr), "minute");
-		if (n < br) return this.#n.format(-Math.floor(n / yr), "hour");
-		let r = Math.round((Cr(t) - Cr(e)) / br);
-		return r < xr ? this.#n.format(-r, "day") : (new Date(e).getFullYear() === new Date(t).getFullYear() ? this.#r : this.#i).format(e);
+		if (n < yr) return this.#n.format(0, "second");
+		if (n < br) return this.#n.format(-Math.floor(n / yr), "minute");
+		if (n < xr) return this.#n.format(-Math.floor(n / br), "hour");
+		let r = Math.round((wr(t) - wr(e)) / xr);
+		return r < Sr ? this.#n.format(-r, "day") : (new Date(e).getFullYear() === new Date(t).getFullYear() ? this.#r : this.#i).format(e);
+	}
+	ofAct({ what: e, count: t }) {
+		return e === "archived" ? this.texts.wasArchived : e === "unarchived" ? this.texts.wasUnarchived : this.texts.allWereRead(this.shown({
+			value: t,
+			capped: !1
+		}));
+	}
+	ofFault(e) {
+		return this.texts[e ?? "failed"];
 	}
 	full(e) {
 		return this.#a.format(e);
 	}
-}, Tr = 2e4, { origin: Er } = new URL(import.meta.url), Dr = { fromAttribute: (e) => (e ?? "").split(",").map((e) => e.trim()).filter(Boolean) }, Or = (e, t) => JSON.stringify(e) !== JSON.stringify(t), kr = class extends R {
-	static styles = _r;
+}, Er = 2e4, { origin: Dr } = new URL(import.meta.url), Or = { fromAttribute: (e) => (e ?? "").split(",").map((e) => e.trim()).filter(Boolean) }, kr = (e, t) => JSON.stringify(e) !== JSON.stringify(t), Ar = class extends ke {
+	static styles = vr;
 	static properties = {
 		endpoint: {},
 		userId: { attribute: "user-id" },
 		token: {},
 		getToken: { attribute: !1 },
 		categories: {
-			converter: Dr,
-			hasChanged: Or
+			converter: Or,
+			hasChanged: kr
 		},
 		counts: {},
 		pageSize: {
@@ -3362,22 +3371,19 @@ var wr = class {
 		_dismissed: { state: !0 }
 	};
 	#e = null;
-	#t = mt;
-	#n = new wr(dt, "");
+	#t = je;
+	#n = new Tr(pt, "");
 	#r = {};
 	#i;
 	#a = null;
 	#o = !1;
 	#s = "";
-	#c = new Me(this, (e, t) => this.#n.texts.arrived(this.#n.shown({
-		value: e,
-		capped: !1
-	}), t.title));
-	#l = new Pe(() => this.shadowRoot);
-	#u = new Pt(() => this.#f(".bell"), () => this.#f(".panel"));
-	#d = new It(() => this.#S());
+	#c = new Pe(this, () => this.#n);
+	#l = new Ie(() => this.shadowRoot);
+	#u = new Mt(() => this.#f(".bell"), () => this.#f(".panel"));
+	#d = new Pt(() => this.#x());
 	constructor() {
-		super(), this.endpoint = Er === "null" ? "" : Er, this.userId = this.token = this.getToken = null, this.categories = [], this.counts = "unread", this.pageSize = 20, this.texts = {}, this.open = !1, this._now = Date.now(), this._current = null, this._dismissed = "", this._expanded = /* @__PURE__ */ new Set();
+		super(), this.endpoint = Dr === "null" ? "" : Dr, this.userId = this.token = this.getToken = null, this.categories = [], this.counts = "unread", this.pageSize = 20, this.texts = {}, this.open = !1, this._now = Date.now(), this._current = null, this._dismissed = "", this._expanded = /* @__PURE__ */ new Set();
 		for (let e of [
 			this.#l,
 			this.#u,
@@ -3388,10 +3394,10 @@ var wr = class {
 		return this.#e;
 	}
 	connectedCallback() {
-		super.connectedCallback(), document.addEventListener("visibilitychange", this.#C), this.#e?.start();
+		super.connectedCallback(), document.addEventListener("visibilitychange", this.#S), this.#e?.start();
 	}
 	disconnectedCallback() {
-		super.disconnectedCallback(), document.removeEventListener("visibilitychange", this.#C), this.#e?.stop(), this.#T();
+		super.disconnectedCallback(), document.removeEventListener("visibilitychange", this.#S), this.#e?.stop(), this.#w();
 	}
 	willUpdate(e) {
 		[
@@ -3401,21 +3407,21 @@ var wr = class {
 			"pageSize"
 		].some((t) => e.has(t)) ? this.#m() : (e.has("token") || e.has("getToken")) && this.#t.link === "refused" && this.#g();
 		let t = this.lang || this.closest("[lang]")?.lang || document.documentElement.lang || navigator.language;
-		(t !== this.#n.language || this.texts !== this.#r) && (this.#r = this.texts, this.#n = new wr({
-			...dt,
+		(t !== this.#n.language || this.texts !== this.#r) && (this.#r = this.texts, this.#n = new Tr({
+			...pt,
 			...this.texts
 		}, t));
 	}
 	render() {
 		let e = this.#p();
-		return j`
-      ${vt(e)} ${At(e, this.#E)}
-      <div class="hidden" role="status" aria-live="polite" part="announcements">${this.#c.text || P}</div>
+		return M`
+      ${gt(e)} ${Ot(e, this.#T)}
+      <div class="hidden" role="status" aria-live="polite" part="announcements">${this.#c.text || F}</div>
     `;
 	}
 	updated(e) {
 		let t = this.#f(".panel");
-		e.has("open") && t && this.open !== t.matches(":popover-open") && (this.open ? t.showPopover() : t.hidePopover()), this.#d.follow(this.#f(".list"), this.#f(".end")), this.open && this.#x();
+		e.has("open") && t && this.open !== t.matches(":popover-open") && (this.open ? t.showPopover() : t.hidePopover()), this.#d.follow(this.#f(".list"), this.#f(".end")), this.open && this.#b();
 	}
 	#f(e) {
 		return this.shadowRoot?.querySelector(e) ?? null;
@@ -3436,7 +3442,7 @@ var wr = class {
 	}
 	#m() {
 		if (this.#h(), !this.userId) return;
-		let e = hr({
+		let e = pr({
 			endpoint: this.endpoint,
 			userId: this.userId,
 			token: async () => (this.#a = this.getToken ?? this.token, this.getToken ? await this.getToken() : this.token),
@@ -3446,7 +3452,7 @@ var wr = class {
 		e.addEventListener("change", this.#_), e.addEventListener("arrived", this.#v), this.#e = e, this.#t = e.snapshot, this.isConnected && e.start();
 	}
 	#h() {
-		this.#e?.removeEventListener("change", this.#_), this.#e?.removeEventListener("arrived", this.#v), this.#e?.stop(), this.#e = null, this.#t = mt, this.#s = "", this._current = null, this._dismissed = "", this._expanded = /* @__PURE__ */ new Set();
+		this.#e?.removeEventListener("change", this.#_), this.#e?.removeEventListener("arrived", this.#v), this.#e?.stop(), this.#e = null, this.#t = je, this.#s = "", this._current = null, this._dismissed = "", this._expanded = /* @__PURE__ */ new Set();
 	}
 	#g() {
 		this.#e?.stop(), this.#e?.start();
@@ -3454,47 +3460,43 @@ var wr = class {
 	#_ = () => {
 		if (!this.#e) return;
 		let [e, t] = [this.#t, this.#e.snapshot];
-		this.#t = t, pt(t.undoable) !== this._dismissed && (this._dismissed = ""), this.#y(e, t), this.requestUpdate(), t.link === "refused" && e.link !== "refused" && this.#a !== (this.getToken ?? this.token) && this.#g();
+		this.#t = t, R(t.undoable) !== this._dismissed && (this._dismissed = ""), this.#c.changed(e, t, this.open), this.requestUpdate(), t.link === "refused" && e.link !== "refused" && this.#a !== (this.getToken ?? this.token) && this.#g();
 	};
 	#v = (e) => {
 		let { detail: t } = e;
-		this._now = Date.now(), this.#c.arrived(t), this.#b("notification-arrived", t);
+		this._now = Date.now(), this.#c.arrived(t), this.#y("notification-arrived", t);
 	};
 	#y(e, t) {
-		let { texts: n } = this.#n;
-		t.undoable && pt(t.undoable) !== pt(e.undoable) && this.#c.say(gt(this.#n, t.undoable)), t.fault && t.fault !== e.fault && this.#c.say(_t(n, t.fault)), this.open && t.link !== e.link && (t.link === "offline" && this.#c.say(n.offline), t.link === "refused" && this.#c.say(n.signedOut));
-	}
-	#b(e, t) {
 		this.dispatchEvent(new CustomEvent(e, {
 			bubbles: !0,
 			composed: !0,
 			detail: t
 		}));
 	}
-	#x() {
+	#b() {
 		let { list: e, items: t, unseen: n } = this.#t;
 		if (e !== "ready" || n.value === 0 || document.visibilityState !== "visible") return;
 		let r = `${t[0]?.id} ${n.value}`;
 		t.length !== 0 && r !== this.#s && (this.#s = r, this.#e?.markAllSeen());
 	}
-	#S() {
+	#x() {
 		let { hasMore: e, loadingMore: t, list: n, fault: r } = this.#t;
 		this.open && e && !t && n === "ready" && r === null && this.#e?.loadMore();
 	}
-	#C = () => {
+	#S = () => {
 		this.open && document.visibilityState === "visible" && (this._now = Date.now(), this.requestUpdate());
 	};
+	#C() {
+		this.#o || (this.open = this.#o = !0, this._now = Date.now(), this.#i ??= setInterval(() => this._now = Date.now(), Er), this.#u.start(), this.#f(".panel")?.focus({ preventScroll: !0 }), this.#y("inbox-open"));
+	}
 	#w() {
-		this.#o || (this.open = this.#o = !0, this._now = Date.now(), this.#i ??= setInterval(() => this._now = Date.now(), Tr), this.#u.start(), this.#f(".panel")?.focus({ preventScroll: !0 }), this.#b("inbox-open"));
+		this.#o && (this.open = this.#o = !1, clearInterval(this.#i), this.#i = void 0, this.#u.stop(), this.#y("inbox-close"));
 	}
-	#T() {
-		this.#o && (this.open = this.#o = !1, clearInterval(this.#i), this.#i = void 0, this.#u.stop(), this.#b("inbox-close"));
-	}
-	#E = {
+	#T = {
 		toggling: ({ newState: e }) => {
 			e === "closed" && this.shadowRoot?.activeElement?.closest(".panel") && this.#f(".bell")?.focus();
 		},
-		toggled: ({ newState: e }) => e === "open" ? this.#w() : this.#T(),
+		toggled: ({ newState: e }) => e === "open" ? this.#C() : this.#w(),
 		close: () => this.#f(".panel")?.hidePopover(),
 		keyOnPanel: (e) => this.#l.moveInList(e),
 		keyOnTabs: (e) => this.#l.moveInTabs(e),
@@ -3505,7 +3507,7 @@ var wr = class {
 			}), this.#f(".list")?.scrollTo({ top: 0 });
 		},
 		activate: (e) => {
-			qe(e) && (this._expanded = Ar(this._expanded, e.id)), e.readAt === null && this.#e?.markRead(e.id), this.#b("notification-activated", e);
+			Ye(e) && (this._expanded = jr(this._expanded, e.id)), e.readAt === null && this.#e?.markRead(e.id), this.#y("notification-activated", e);
 		},
 		reach: ({ id: e }) => this._current = e,
 		toggleRead: ({ id: e, readAt: t }) => void (t === null ? this.#e?.markRead(e) : this.#e?.markUnread(e)),
@@ -3514,14 +3516,14 @@ var wr = class {
 		undo: async () => {
 			await this.#e?.undo(), this.#t.fault === null && this.#c.say(this.#n.texts.wasUndone);
 		},
-		dismiss: () => this._dismissed = pt(this.#t.undoable),
+		dismiss: () => this._dismissed = R(this.#t.undoable),
 		retry: () => this.#t.link === "refused" ? this.#g() : void this.#e?.reload(),
 		loadMore: () => void this.#e?.loadMore()
 	};
 };
-function Ar(e, t) {
+function jr(e, t) {
 	return e.has(t) ? new Set([...e].filter((e) => e !== t)) : /* @__PURE__ */ new Set([...e, t]);
 }
 // src/inbox/index.ts
-customElements.get("notification-inbox") || customElements.define("notification-inbox", kr);
-export { kr as NotificationInbox, dt as english };
+customElements.get("notification-inbox") || customElements.define("notification-inbox", Ar);
+export { Ar as NotificationInbox, pt as english };
