@@ -80,8 +80,8 @@ export const dial: Dial = ({ url, token, document, variables, event, end }) => {
   });
   expect(FIRST_MS);
   client.subscribe<{ readonly inboxEvents: InboxEvent }>(
-    // A document is named by its text or by its id; the library knows of the text alone and sends what it is given.
-    { ...document, variables: { ...variables } } as unknown as { query: string },
+    // The library wants a text; an empty one is none to the hub where the document is named by its hash.
+    { query: '', ...document, variables: { ...variables } },
     {
       next: ({ data, errors }) => {
         if (ended) return;

@@ -171,6 +171,7 @@ export class Tabs {
     this.#line.stop();
     this.#letGo?.();
     this.#letGo = null;
+    this.#heard = Date.now();
     this.#epoch = null;
     this.#isExact = false;
   }

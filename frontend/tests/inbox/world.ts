@@ -65,6 +65,7 @@ class FakeChannel {
   static open = new Set<FakeChannel>();
   static names = new Set<string>();
   onmessage: ((event: { data: unknown }) => void) | null = null;
+  isMute = false;
 
   constructor(readonly name: string) {
     FakeChannel.open.add(this);
@@ -72,9 +73,10 @@ class FakeChannel {
   }
 
   postMessage(data: unknown): void {
+    if (this.isMute) return;
     const copy = structuredClone(data);
     for (const other of FakeChannel.open) {
-      if (other !== this && other.name === this.name) {
+      if (other !== this && !other.isMute && other.name === this.name) {
         setTimeout(() => FakeChannel.open.has(other) && other.onmessage?.({ data: structuredClone(copy) }));
       }
     }
@@ -119,6 +121,12 @@ export class World {
   /** Names of all channels that were ever opened. */
   get channels(): string[] {
     return [...FakeChannel.names];
+  }
+
+  /** The channel that was opened as this one says and hears nothing any more. */
+  mute(index: number, isMute = true): void {
+    const channel = [...FakeChannel.open][index];
+    if (channel !== undefined) channel.isMute = isMute;
   }
 
   async pass(ms: number): Promise<void> {

@@ -2324,6 +2324,7 @@ var zn = 32e3, Bn = 1e4, Vn = 12e3, Hn = 5e3, Un = /* @__PURE__ */ new Set([4401
 		}
 	});
 	f(Bn), m.subscribe({
+		query: "",
 		...n,
 		variables: { ...r }
 	}, {
@@ -2428,7 +2429,7 @@ var Yn = class {
 		clearTimeout(this.#u), this.#r.abort(), this.#r = new AbortController(), this.#n?.(), this.#n = e, this.#i = null, this.#a = 0, this.#s || (this.#e.cursor = null), this.#e.start();
 	}
 	#h() {
-		this.#d && (this.#e.stop(), this.#n?.(), this.#n = null, this.#i = null, this.#s = !1);
+		this.#d && (this.#e.stop(), this.#n?.(), this.#n = null, this.#c = Date.now(), this.#i = null, this.#s = !1);
 	}
 	#g(e) {
 		switch (e.is) {
