@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-BENCHES: dict[str, Callable[[Sequence[str]], int]] = {}
+from tests.bench import growth, pages
+
+BENCHES: dict[str, Callable[[Sequence[str]], int]] = {"pages": pages.main, "growth": growth.main}
 """What each is called, and what runs it: takes the arguments after its name, of which `--quick` and `--write` are
 everybody's; answers 0, or 1 where a row misses its goal."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,19 +10,23 @@ from uuid import UUID
 
 from pymongo.asynchronous.collection import AsyncCollection
 
-from hub.domain.ids import new_id
+from hub.domain.ids import first_id_at
+from hub.domain.times import to_milliseconds
 from hub.store.mapping import END_OF_TIME
 
 Row = dict[str, Any]
+_VERSION_AND_VARIANT = (0x7 << 76) | (0b10 << 62)
 _BATCH = 5000
 _DAY = timedelta(days=1)
+_SPAN = 80 * _DAY
+"""Over what they are spread: an hour of statistics, counted anew when it changes, holds few of them."""
 
 
 def delivered(tenant: str, user_id: str, at: datetime, category: str | None = None) -> Row:
     """A delivered, unread in-app notification."""
     attempt = {"number": 1, "provider": "inbox", "provider_id": None, "started_at": at, "finished_at": at}
     return {
-        "_id": new_id(),
+        "_id": UUID(int=first_id_at(at).int | _VERSION_AND_VARIANT | secrets.randbits(62)),
         "tenant": tenant,
         "user_id": user_id,
         "title": "Your order has been shipped",
@@ -49,12 +54,12 @@ def delivered(tenant: str, user_id: str, at: datetime, category: str | None = No
 
 async def fill(rows: AsyncCollection[Row], tenant: str, user_ids: Sequence[str], count: int) -> list[UUID]:
     """So many more, the users taking turns; their ids, oldest first."""
-    start = datetime.now(UTC).replace(microsecond=0) - _DAY
+    start = datetime.now(UTC).replace(microsecond=0) - _SPAN - _DAY
     made: list[UUID] = []
     for first in range(0, count, _BATCH):
         numbers = range(first, min(first + _BATCH, count))
         batch = [
-            delivered(tenant, user_ids[number % len(user_ids)], start + timedelta(milliseconds=number))
+            delivered(tenant, user_ids[number % len(user_ids)], to_milliseconds(start + _SPAN / count * number))
             for number in numbers
         ]
         await rows.insert_many(batch, ordered=False)

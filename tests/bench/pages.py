@@ -4,39 +4,29 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from time import perf_counter
 from uuid import UUID
 
 import uvloop
-from bson.binary import UuidRepresentation
-from bson.codec_options import CodecOptions
-from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 
-from hub.admin.keys import new_key
 from hub.domain.ids import time_of
 from hub.domain.paging import Filter, ListKind, Position, encode_cursor
-from hub.domain.principals import Scope
 from hub.rpc.v1 import notifications_pb2
 from tests.bench.callers import Grpc, Http
 from tests.bench.filled import Row as Document
 from tests.bench.filled import fill
+from tests.bench.locked import locked_hub
 from tests.bench.machine import Quiet
 from tests.bench.report import Goal, Row, figure, markdown, plain, write_section
-from tests.hub_process import running_hub
-from tests.servers import MongoServer
 
 TENANT, MANY, FEW = "bench", "many", "few"
 PAGE, FAR = 50, 1000
-_DATABASE = "bench_pages"
 _RUNS = 3
 _SELECTION = (
     "edges{cursor node{id userId title message type category status createdAt updatedAt deliveredAt readAt seenAt "
@@ -92,24 +82,13 @@ class World:
 @asynccontextmanager
 async def a_world(size: int) -> AsyncIterator[World]:
     """Starts everything; `size` is the length of the long list."""
-    key, entry = new_key(TENANT, list(Scope), "bench")
-    with TemporaryDirectory(prefix="hub-bench-") as folder:
-        keys_file = Path(folder) / "keys.json"
-        keys_file.write_text(json.dumps([json.loads(entry)]))
-        more = {"HUB_AUTH__KEYS_FILE": str(keys_file)}
-        async with (
-            MongoServer(cache_gb=1.0) as mongo,
-            running_hub(mongo.url, _DATABASE, None, roles=("all",), more=more) as hub,
-            AsyncMongoClient[Document](mongo.url) as client,
-        ):
-            options = CodecOptions[Document](tz_aware=True, uuid_representation=UuidRepresentation.STANDARD)
-            rows = client[_DATABASE].get_collection("notifications", codec_options=options)
-            ids = await fill(rows, TENANT, [MANY], size)
-            await fill(rows, TENANT, [FEW], 100)
-            http, caller = await Http.opened(hub.http_port, key), Grpc(hub.grpc_target, key)
-            yield World(rows, http, caller, ids)
-            await http.close()
-            await caller.channel.close()
+    async with locked_hub(TENANT) as hub:
+        ids = await fill(hub.rows, TENANT, [MANY], size)
+        await fill(hub.rows, TENANT, [FEW], 100)
+        http, caller = await Http.opened(hub.http_port, hub.key), Grpc(hub.grpc_target, hub.key)
+        yield World(hub.rows, http, caller, ids)
+        await http.close()
+        await caller.channel.close()
 
 
 async def seconds(asks: Mapping[str, Ask], rounds: int) -> dict[str, list[float]]:
