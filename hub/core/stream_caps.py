@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 from hub.core.ports import Standing
@@ -41,22 +40,18 @@ class StreamCaps:
             text = f"This process has as many {self._what} open as it may; nothing was opened."
             raise HubError(Reason.OVERLOADED, text, retry_after=_COME_BACK)
 
-    @contextmanager
-    def hold(self, principal: Principal) -> Iterator[None]:
-        """Counts one while the block lasts. Raises OVERLOADED or TOO_MANY_STREAMS."""
-        self.check(principal)
-        owner = None if principal.user_id is None else (principal.tenant, principal.user_id)
-        self.open += 1
-        if owner is not None:
-            self._of_user[owner] += 1
-        try:
-            yield
-        finally:
-            self.open -= 1
-            if owner is not None:
-                self._of_user[owner] -= 1
-                if not self._of_user[owner]:
-                    del self._of_user[owner]
+    def hold(self, principal: Principal) -> AbstractContextManager[None]:
+        """Counts one while the block lasts. Entering it raises OVERLOADED or TOO_MANY_STREAMS."""
+        return _Place(self, principal)
+
+    def count(self, principal: Principal, difference: int) -> None:
+        """For `hold` alone: one more, or one less."""
+        self.open += difference
+        if principal.user_id is not None:
+            owner = (principal.tenant, principal.user_id)
+            self._of_user[owner] += difference
+            if not self._of_user[owner]:
+                del self._of_user[owner]
 
     def standing(self, principal: Principal, standings: Standings) -> Standing:
         """What a feed holds while a stream is open: its place here, and an ear for the end of the credential.
@@ -64,10 +59,28 @@ class StreamCaps:
         Raises at once what holding it would raise now, so that a refusal comes before anything is begun.
         """
         self.check(principal)
+        return lambda on_end: _Place(self, principal, standings.while_standing(principal, on_end))
 
-        @contextmanager
-        def held(on_end: Callable[[], None]) -> Iterator[None]:
-            with self.hold(principal), standings.while_standing(principal, on_end):
-                yield
 
-        return held
+class _Place(AbstractContextManager[None]):
+    """One open stream. A generator would be shorter, and ten thousand of them ten megabytes."""
+
+    __slots__ = ("_caps", "_principal", "_standing")
+
+    def __init__(
+        self, caps: StreamCaps, principal: Principal, standing: AbstractContextManager[None] | None = None
+    ) -> None:
+        self._caps = caps
+        self._principal = principal
+        self._standing = standing
+
+    def __enter__(self) -> None:
+        self._caps.check(self._principal)
+        if self._standing is not None:
+            self._standing.__enter__()
+        self._caps.count(self._principal, 1)
+
+    def __exit__(self, *_: object) -> None:
+        self._caps.count(self._principal, -1)
+        if self._standing is not None:
+            self._standing.__exit__(None, None, None)

@@ -15,6 +15,7 @@ from hub.settings import Settings
 from hub.web.http1 import Limits, Refusal, bounded
 from hub.web.policy import SafeAnswers
 from hub.web.site import Asgi, Receive, Scope, Send
+from hub.web.websockets import LeanSocket
 
 log = get_logger(__name__)
 
@@ -50,6 +51,7 @@ async def http_server(
     config = uvicorn.Config(
         safe,
         http=bounded(limits),
+        ws=LeanSocket,
         log_config=None,
         access_log=False,
         lifespan="off",

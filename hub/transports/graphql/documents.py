@@ -38,6 +38,8 @@ class Document:
     """A document that could be parsed."""
 
     ast: DocumentNode
+    text: str
+    """Whoever keeps the text keeps this one: clients send the same, and each would have a copy of its own."""
     errors: tuple[GraphQLError, ...] | None = None
     """What validation said; None before it was asked."""
     measure: Measure | None = None
@@ -111,7 +113,7 @@ class Documents:
 
 def parsed(text: str) -> Document:
     """The document, past the cache. Raises GraphQLError like `Documents.parse`."""
-    return Document(parse(text, max_lexical_tokens=MAX_TOKENS, max_comments=MAX_TOKENS))
+    return Document(parse(text, max_lexical_tokens=MAX_TOKENS, max_comments=MAX_TOKENS), text)
 
 
 def _validated(ast: DocumentNode, schema: GraphQLSchema, *, hide: bool) -> list[GraphQLError]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from strawberry.dataloader import DataLoader
 
 from hub.core.app import Core
@@ -17,12 +19,25 @@ class Loaders:
     def __init__(self, core: Core, principal: Principal) -> None:
         self._core = core
         self._principal = principal
-        self.notifications: DataLoader[str, Notification | None] = DataLoader(self._notifications)
+
+    # Each is made when it is asked for: most operations, and every subscription, ask for none.
+    @cached_property
+    def notifications(self) -> DataLoader[str, Notification | None]:
+        """Notifications by id."""
+        return DataLoader(self._notifications)
+
+    @cached_property
+    def unread_counts(self) -> DataLoader[str, CappedCount]:
+        """Unread items by user."""
         # Both fields of a user ask for it in the same turn. It isn't kept longer than that: in one document a
         # mutation may come between two questions.
-        self.unread_counts: DataLoader[str, CappedCount] = DataLoader(self._unread_counts, cache=False)
+        return DataLoader(self._unread_counts, cache=False)
+
+    @cached_property
+    def users(self) -> DataLoader[str, User | None]:
+        """Records by user."""
         # All fields of a record ask for it in the same turn, and a mutation may come between two, likewise.
-        self.users: DataLoader[str, User | None] = DataLoader(self._users, cache=False)
+        return DataLoader(self._users, cache=False)
 
     async def _notifications(self, ids: list[str]) -> list[Notification | BaseException | None]:
         found = await self._core.notifications.get_many(self._principal, ids)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, aclosing, suppress
+from contextlib import AbstractContextManager, aclosing, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -68,12 +68,14 @@ CREDENTIAL_ENDED = 4403
 class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
     view: Sockets
     websocket: Adapter
+    credential: AbstractContextManager[None] | None = None
+    """Held while the socket is open, once it is known."""
 
     async def handle(self) -> None:
         if self.view.drain.begun:
             await self.end()
             return
-        with self.view.drain.open(self.end), ExitStack() as self.credential:
+        with self.view.drain.open(self.end):
             # A time limit that only comes when the credential ends.
             try:
                 async with asyncio.timeout(None) as self.standing:
@@ -82,6 +84,9 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
                 if not self.standing.expired():
                     raise
                 await self._last_word(CREDENTIAL_ENDED, ended().message)
+            finally:
+                if self.credential is not None:
+                    self.credential.__exit__(None, None, None)
 
     def refuse(self) -> None:
         """The credential that opened the socket has ended."""
@@ -116,7 +121,9 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
         payload = message.get("payload", {})
         if isinstance(payload, dict) and not self.connection_init_received:
             self.context = await self.view.admitted(self.websocket.ws, payload)
-            self.credential.enter_context(self.view.standing(self.context, self.refuse))
+            credential = self.view.standing(self.context, self.refuse)
+            credential.__enter__()
+            self.credential = credential
         await super().handle_connection_init(message)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
@@ -140,8 +147,10 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
         query = text_of(payload, self.view.documents.trusted)
         # What can't be parsed is told when the operation runs.
         with suppress(GraphQLError):
-            if self.view.documents.parse(query).is_ambiguous(payload.get("operationName")):
+            document = self.view.documents.parse(query)
+            if document.is_ambiguous(payload.get("operationName")):
                 raise ambiguous()
+            query = document.text
         return {**message, "payload": {**payload, "query": query}}
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
