@@ -36,6 +36,7 @@ from hub.dev.capture import Capture, capture
 from hub.domain.channels import Channel
 from hub.domain.times import now
 from hub.live.feed import LiveFeed
+from hub.live.heap import Heap
 from hub.log import get_logger
 from hub.pipeline.relay import Relay
 from hub.pipeline.rollups import Rollups
@@ -144,7 +145,7 @@ def _assemble(
     stores = Stores.of(_periods(settings), settings.retention.idempotency_keys, settings.retention.audit)
     watching = build_watching(settings, stores, channels, wiring)
     relay = Relay(wiring.transport)
-    feed = LiveFeed(wiring.hints, stores.inbox)
+    feed = LiveFeed(wiring.hints, stores.inbox, heap=Heap())
     watching.metrics.gauge("hub_open_streams", "Open live streams.", feed.open_streams)
     addresses = Addresses(stores.users, channels, captured.contact_points if captured else None)
     pipeline = settings.pipeline

@@ -21,6 +21,7 @@ from hub.domain.times import now
 from hub.live import cursors
 from hub.live.cursors import LONGEST_ABSENCE, Progress
 from hub.live.healing import Healing
+from hub.live.heap import Heap
 from hub.live.joint import FeedEndedError
 from hub.live.pump import Pump
 from hub.live.reading import Reading
@@ -39,8 +40,11 @@ _RETRY_SECONDS = 2.0
 class LiveFeed:
     """Hints say that something changed; what is told is always read from the store, once for all streams of a user."""
 
-    def __init__(self, source: HintSource, inbox: InboxStore, *, heartbeat: timedelta = HEARTBEAT) -> None:
+    def __init__(
+        self, source: HintSource, inbox: InboxStore, *, heartbeat: timedelta = HEARTBEAT, heap: Heap | None = None
+    ) -> None:
         self._source = source
+        self._heap = heap
         self._heartbeat = heartbeat.total_seconds()
         self._topics: dict[Owner, Topic] = {}
         self._reading = Reading(inbox, self._spawn)
@@ -132,6 +136,8 @@ class LiveFeed:
             beat_at = asyncio.get_running_loop().time() + self._heartbeat
             topic = self._topics[owner] = Topic(*owner, started=now(), beat_at=beat_at)
         topic.join(stream)
+        if self._heap is not None:
+            self._heap.opened()
         try:
             await self._source.bind(*owner)
             with standing(stream.refuse):
@@ -142,6 +148,8 @@ class LiveFeed:
             return
         finally:
             topic.leave(stream)
+            if self._heap is not None:
+                self._heap.closed()
             if topic.empty and self._topics.get(owner) is topic:
                 del self._topics[owner]
                 self._source.unbind(*owner)
@@ -198,6 +206,8 @@ class LiveFeed:
             started.set()
             group.create_task(self._pump.run())
             group.create_task(self._healing.run())
+            if self._heap is not None:
+                group.create_task(self._heap.run())
 
 
 def _replayed(topic: Topic, stream: Stream, notification: Notification) -> Event | None:
