@@ -2837,9 +2837,13 @@ var mr = class extends EventTarget {
     display: flex;
     align-items: flex-start;
     border-block-end: 1px solid var(--_line);
-    /* Of a thousand items only those near the screen are laid out and painted. */
-    content-visibility: auto;
     contain-intrinsic-size: auto 6rem;
+  }
+
+  /* Of a thousand items only those near the screen are laid out and painted. Not so those on top, among which new ones come
+     in: with a height that is only guessed at first, they would push away what a reader further down looks at. */
+  .item:nth-child(n + 20) {
+    content-visibility: auto;
   }
 
   .item.unread {
