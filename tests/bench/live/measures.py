@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import signal
 import statistics
@@ -16,9 +17,10 @@ from typing import Any
 import httpx2
 import psutil
 
-from tests.bench.live.stage import Helper, Probe, Sent, Stage, Usage, standing
+from tests.bench.live.stage import Helper, Sent, Stage, Usage, standing
 
 MILLION = 1e6
+Figures = dict[str, float]
 RATE = 200.0
 SUBSCRIBERS = 1000
 BURST = 60
@@ -193,19 +195,18 @@ async def fan(*, quick: bool) -> dict[str, Any]:
         await stage.send(user[:1])
         sample = (await stage.crowd.do("received", deliveries=SUBSCRIBERS, seconds=30))["sample"]
         targets: list[Target] = [hub, *await _others(stack, sample, user)]
-        found: dict[str, list[dict[str, float]]] = {}
-        for _ in range(1 if quick else ROUNDS):
+        rounds: list[dict[str, Figures]] = []
+        for number in range(1 if quick else ROUNDS):
+            rounds.append({})
             for target in targets:
-                for _ in range(singles):
-                    found.setdefault(f"{target.name} one", []).append(await target.measured(1))
-                events = BURST if target.name != "/stock" else BURST // 6
-                found.setdefault(f"{target.name} burst", []).append(await target.measured(events))
-    return {"subscribers": SUBSCRIBERS, "burst": BURST, "frame_bytes": len(sample), "medians": _medians(found)}
+                one = _medians([await target.measured(1) for _ in range(singles)])
+                many = await target.measured(BURST if target.name != "/stock" else BURST // 6)
+                rounds[-1][target.name] = {"one": one["milliseconds"], **many}
+            say(f"round {number + 1} is over")
+    return {"subscribers": SUBSCRIBERS, "burst": BURST, "frame_bytes": len(sample), "rounds": rounds}
 
 
 async def _others(stack: AsyncExitStack, sample: str, users: list[str]) -> list[Target]:
-    import json  # noqa: PLC0415
-
     server = await stack.enter_async_context(Helper("tests.bench.live.bare"))
     port = (await server.answer())["port"]
     client = await stack.enter_async_context(httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60))
@@ -217,28 +218,26 @@ async def _others(stack: AsyncExitStack, sample: str, users: list[str]) -> list[
     return targets
 
 
-def _medians(found: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, dict[str, float]]:
-    return {
-        name: {what: statistics.median(one[what] for one in runs) for what in runs[0]} for name, runs in found.items()
-    }
+def _medians(runs: Sequence[Figures]) -> Figures:
+    return {what: statistics.median(one[what] for one in runs) for what in runs[0]}
 
 
 async def protocols(*, quick: bool) -> dict[str, Any]:
     """One event, and many, to a thousand streams of each other protocol."""
-    found: dict[str, list[dict[str, float]]] = {}
+    found: dict[str, list[Figures]] = {}
     async with standing() as stage:
         for kind in ("ws", "rest-sse", "graphql-sse", "grpc"):
             user = f"many-{kind}"
             await stage.crowd.do("open", kind=kind, where=stage.where, users=[user] * SUBSCRIBERS)
-            before = stage.usage()
             target = HubTarget(kind, stage.crowd, stage, user)
+            # The first of all may have to warm something up.
             await target.measured(1)
             for _ in range(1 if quick else ROUNDS):
-                found.setdefault(f"{kind} one", []).append(await target.measured(1))
-                found.setdefault(f"{kind} burst", []).append(await target.measured(BURST))
-            del before
+                one = await target.measured(1)
+                found.setdefault(kind, []).append({"one": one["milliseconds"], **await target.measured(BURST)})
             await stage.crowd.do("close")
-    return {"subscribers": SUBSCRIBERS, "burst": BURST, "medians": _medians(found)}
+            say(f"{kind} is over")
+    return {"subscribers": SUBSCRIBERS, "burst": BURST, "kinds": found}
 
 
 FLOOD = 900
@@ -311,5 +310,3 @@ def _connections(stage: Stage) -> int:
 
 
 MEASURES = {"many": many, "fan": fan, "protocols": protocols, "screen": screen, "slow": slow}
-
-__all__ = ["MEASURES", "Probe"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import sys
 import tempfile
 import time
@@ -190,10 +189,3 @@ async def standing(more: Mapping[str, str] | None = None) -> AsyncIterator[Stage
         crowd = await stack.enter_async_context(Helper("tests.bench.live.crowd"))
         client = await stack.enter_async_context(HubClient(hub.grpc_target, ClientOptions()))
         yield Stage(hub, crowd, client, Probe(probe))
-
-
-def machine() -> dict[str, str]:
-    """What it ran on."""
-    model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "?")  # fmt: skip
-    memory = f"{psutil.virtual_memory().total / 2**30:.0f} GiB"
-    return {"processor": model, "cores": str(os.cpu_count()), "memory": memory, "kernel": os.uname().release}
