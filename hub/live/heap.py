@@ -15,7 +15,10 @@ from hub.core.tasks import checkpoint
 OPENED = 500
 """So many new streams are set aside together."""
 CLOSED = 1000
-"""So many may have gone before a full collection clears away what they left: some 25 MiB."""
+"""So many, and as many as are open, may have gone before a full collection clears away what they left: some 25 KiB each.
+
+Where all go at once, as in a stop, that makes a few collections and not one a second.
+"""
 _YOUNG = 1
 _PAUSE_SECONDS = 1.0
 
@@ -26,14 +29,17 @@ class Heap:
     def __init__(self) -> None:
         self._opened = 0
         self._closed = 0
+        self._open = 0
 
     def opened(self) -> None:
         """One more stream."""
         self._opened += 1
+        self._open += 1
 
     def closed(self) -> None:
         """One less."""
         self._closed += 1
+        self._open -= 1
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -44,7 +50,7 @@ class Heap:
 
     def settle(self) -> None:
         """Sets aside or clears away, if there is enough of it."""
-        if self._closed >= CLOSED:
+        if self._closed >= max(CLOSED, self._open):
             gc.unfreeze()
             gc.collect()
             self._closed = 0

@@ -36,5 +36,6 @@ async def test_the_headers_of_the_handshake_go():
     ):
         assert await connection.recv() == "done"
         # The client, in this very process, has its own request.
-        assert MARK in connection.request.headers if connection.request else False
+        assert connection.request is not None
+        assert MARK in connection.request.headers
     assert left == ["here", "1 kept"]
