@@ -5,10 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.bench import growth, pages
+from tests.bench import beside, growth, pages
 from tests.bench.live import command as live
 
-BENCHES: dict[str, Callable[[Sequence[str]], int]] = {"live": live.main, "pages": pages.main, "growth": growth.main}
+BENCHES: dict[str, Callable[[Sequence[str]], int]] = {
+    "peers": beside.main,
+    "live": live.main,
+    "pages": pages.main,
+    "growth": growth.main,
+}
 """What each is called, and what runs it: takes the arguments after its name, of which `--quick` and `--write` are
 everybody's; answers 0, or 1 where a row misses its goal."""
 

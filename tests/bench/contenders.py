@@ -7,9 +7,9 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,20 +50,20 @@ class Running:
     """A contender that runs."""
 
     name: str
-    port: int
+    ports: list[int]
+    """Of its API processes."""
     path: str
     headers: Mapping[str, str]
     pids: dict[str, int]
     rows: Any
     """Its collection of notifications."""
-    ports: Sequence[int] = field(default_factory=list)
-    """Of further API processes."""
+    database: str = ""
     grpc_target: str = ""
 
 
 def key_file(folder: Path) -> tuple[Path, str]:
     """A secrets file with one key, and the key."""
-    key = f"hub_bench_{secrets.token_hex(8)}_{secrets.token_urlsafe(32)}"
+    key = "hub_bench_" + hashlib.sha256(str(folder).encode()).hexdigest()
     entry = {"id": "bench", "hash": hashlib.sha256(key.encode()).hexdigest(), "tenant": TENANT, "scopes": SCOPES}
     path = folder / "keys.json"
     path.write_text(json.dumps([entry]))
@@ -88,23 +88,26 @@ def hub_environment(keys: Path) -> dict[str, str]:
 async def hub(
     servers: Servers, *, roles: tuple[str, ...] = ("api", "relay", "worker"), broker: bool = True,
     more: Mapping[str, str] | None = None, modules: Mapping[str, tuple[str, ...]] | None = None,
+    beside: Running | None = None,
 ) -> AsyncIterator[Running]:  # fmt: skip
-    """The hub: its three roles with a broker, or one process without."""
-    database = f"hub_{secrets.token_hex(4)}"
+    """The hub: its three roles with a broker, or one process without; further processes `beside` those of another one."""
+    database = beside.database if beside else f"hub_{secrets.token_hex(4)}"
     keys, key = key_file(servers.folder)
     url = servers.rabbit.url if broker else None
     env = hub_environment(keys) | dict(more or {})
     async with running_hub(servers.mongo.url, database, url, roles=roles, more=env, modules=modules) as running:
         yield Running(
             HUB,
-            running.http_port,
+            [running.http_port],
             "/api/v1/notifications",
             {"Authorization": f"Bearer {key}"},
             {role: process.pid for role, process in running.processes.items()} | _pids(servers),
             servers.client[database]["notifications"],
+            database=database,
             grpc_target=running.grpc_target,
         )
-    await servers.client.drop_database(database)
+    if beside is None:
+        await servers.client.drop_database(database)
 
 
 @asynccontextmanager
@@ -129,13 +132,14 @@ async def peer(servers: Servers, name: str, python: Path) -> AsyncIterator[Runni
             process = spawn([str(python), "-m", *command.split()], log, env)
             stack.push_async_callback(stopped, process, 10)
             pids[role] = process.pid
-        await _until_listening(port)
-        yield Running(name, port, "/notifications", {}, pids | _pids(servers), servers.client[own]["notifications"])
+        await until_listening(port)
+        yield Running(name, [port], "/notifications", {}, pids | _pids(servers), servers.client[own]["notifications"])
     await servers.client.drop_database(own)
     await servers.rabbit.delete_vhost(own)
 
 
-async def _until_listening(port: int) -> None:
+async def until_listening(port: int) -> None:
+    """Waits until something listens there."""
     async with asyncio.timeout(_START_SECONDS):
         while True:
             try:

@@ -26,7 +26,8 @@ _MOST_LATENCIES = 200_000
 class Plan:
     """What is to be sent. In the body, `%u` becomes a user's number and `%t` the moment it was due, in ms since 1970."""
 
-    port: int
+    ports: list[int]
+    """One or more API processes; connections are spread over them."""
     path: str
     body: str
     headers: dict[str, str]
@@ -68,7 +69,7 @@ class Load:
     def _make_head(self) -> bytes:
         lines = [
             f"POST {self.plan.path} HTTP/1.1",
-            f"Host: 127.0.0.1:{self.plan.port}",
+            "Host: 127.0.0.1",
             "Content-Type: application/json",
         ]
         lines += [f"{name}: {value}" for name, value in self.plan.headers.items()]
@@ -88,8 +89,9 @@ class Load:
     async def run(self) -> Result:
         """Until the time is up and all is answered."""
         loop = asyncio.get_running_loop()
-        for _ in range(self.plan.connections):
-            await loop.create_connection(lambda: Connection(self), "127.0.0.1", self.plan.port)
+        for number in range(self.plan.connections):
+            port = self.plan.ports[number % len(self.plan.ports)]
+            await loop.create_connection(lambda: Connection(self), "127.0.0.1", port)
         self.result.began = time.time()
         self.until = self.result.began + self.plan.seconds
         if self.plan.rate:

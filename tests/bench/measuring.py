@@ -13,6 +13,7 @@ from typing import Any
 
 from hub.store.embedded_child import exited, spawn
 from tests.bench.contenders import ROOT, Running, Servers
+from tests.bench.figures import Figures
 from tests.bench.load import Plan
 from tests.bench.machine import Quiet, cpu_seconds
 
@@ -22,6 +23,18 @@ BODY = (
 )
 _LOOK_SECONDS = 0.1
 _PATIENCE_SECONDS = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all parts share."""
+
+    servers: Servers
+    figures: Figures
+    seconds: float
+    """How long each run is."""
+    python: Path
+    """Of the peers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +81,7 @@ async def offer(servers: Servers, plan: Plan) -> dict[str, Any]:
 
 def plan_for(running: Running, connections: int, seconds: float, rate: float = 0.0, body: str = BODY) -> Plan:
     """Creates for this contender."""
-    return Plan(running.port, running.path, body, dict(running.headers), connections, seconds, rate)
+    return Plan(list(running.ports), running.path, body, dict(running.headers), connections, seconds, rate)
 
 
 async def measured(servers: Servers, running: Running, plan: Plan) -> Run:
@@ -95,13 +108,13 @@ async def measured(servers: Servers, running: Running, plan: Plan) -> Run:
     )
 
 
-async def all_delivered(running: Running) -> None:
+async def all_delivered(running: Running, settled: str = "delivered") -> None:
     """Waits until nothing is left to do."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     # From the end, where what is not delivered yet lies: a look costs next to nothing until the last one.
-    while await running.rows.find_one({"status": {"$ne": "delivered"}}, {"_id": 1}, sort=[("$natural", -1)]):
+    while await running.rows.find_one({"status": {"$ne": settled}}, {"_id": 1}, sort=[("$natural", -1)]):
         if time.monotonic() > deadline:
-            left = await running.rows.count_documents({"status": {"$ne": "delivered"}})
+            left = await running.rows.count_documents({"status": {"$ne": settled}})
             raise AssertionError(f"{running.name}: {left} are not delivered")
         await asyncio.sleep(_LOOK_SECONDS)
 
@@ -111,9 +124,3 @@ async def delays(running: Running, began: float) -> list[tuple[float, float]]:
     rows = running.rows.find({"metadata.at": {"$gte": int(began * 1000)}}, {"delivered_at": 1, "metadata.at": 1})
     found = [(row["delivered_at"].timestamp(), row["metadata"]["at"] / 1000) async for row in rows]
     return [(at - due, at) for at, due in found]
-
-
-def kept(folder: Path, name: str, run: Run) -> None:
-    """Appends a run to the record of all runs."""
-    with (folder / "runs.jsonl").open("a") as file:
-        file.write(json.dumps({"name": name} | asdict(run)) + "\n")
