@@ -40,6 +40,8 @@ from hub.web.site import Asgi, Site
 
 log = get_logger(__name__)
 
+_NEW_OBJECTS = 20_000
+"""So many more than were freed, before the youngest are looked through for cycles."""
 _UNSENT_BYTES = 64 * 1024
 """Kept small, or the kernel hides a slow reader for megabytes."""
 _UNREAD_MILLISECONDS = 25_000
@@ -96,6 +98,8 @@ def _settle() -> None:
     """What was built stays until the end: looking through it again and again would stop the loop for 50 ms each time."""
     gc.collect()
     gc.freeze()
+    # Reference counts free nearly all of what a request leaves behind; the default looks for cycles every second request.
+    gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
 
 
 def _warn_of_strangers(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Group commit: concurrent callers share one round trip, each gets its own answer, nobody waits for a timer."""
+"""Group commit: concurrent callers share one round trip, each gets its own answer, a lone one never waits for a timer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Full(Exception):
 class Batcher(Generic[Item, Result]):
     """Collects items while a flush is under way and sends them in the next one.
 
-    A lone caller's item leaves at once. `flush` takes up to `max_size` items and answers with a result or an
+    A lone caller's item leaves at once. Flushes begin at least `apart` seconds after one another: where items come in faster
+    than that they share round trips, and elsewhere nobody waits. `flush` takes up to `max_size` items and answers with a result or an
     exception for each, in order; if it raises, every item of the batch gets that exception.
 
     A caller that is cancelled no longer waits; its item is flushed all the same.
@@ -32,11 +33,14 @@ class Batcher(Generic[Item, Result]):
         max_size: int,
         max_waiting: int,
         in_flight: int = 1,
+        apart: float = 0.0,
     ) -> None:
         self._flush = flush
         self._max_size = max_size
         self._max_waiting = max_waiting
         self._idle = in_flight
+        self._apart = apart
+        self._next = 0.0
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._flushes: set[asyncio.Task[None]] = set()
 
@@ -68,10 +72,19 @@ class Batcher(Generic[Item, Result]):
             # One turn of the loop lets all that are ready in this very moment come along.
             await asyncio.sleep(0)
             while self._waiting:
+                if self._apart and len(self._waiting) < self._max_size:
+                    await self._turn()
                 size = min(len(self._waiting), self._max_size)
                 await self._flush_one([self._waiting.popleft() for _ in range(size)])
         finally:
             self._idle += 1
+
+    async def _turn(self) -> None:
+        """Waits until the last flush began long enough ago."""
+        clock = asyncio.get_running_loop().time
+        if (early := self._next - clock()) > 0:
+            await asyncio.sleep(early)
+        self._next = clock() + self._apart
 
     async def _flush_one(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:

@@ -30,6 +30,8 @@ log = get_logger(__name__)
 _BATCH = 500
 _WAITING = 100_000
 """Never reached: a worker starts no more deliveries than its lanes have slots."""
+_APART_SECONDS = 0.004
+"""From one write of outcomes to the next at least: what comes in meanwhile is written together."""
 UNKNOWN_NOTIFICATION = "UNKNOWN_NOTIFICATION"
 """The reason of a dead letter whose notification does not exist: no message of this hub, or of a store that was lost."""
 _UNSENT = Decision(Status.PENDING)
@@ -69,7 +71,7 @@ class Delivery:
         self._unrecorded = Unrecorded(clocks.monotonic, self._send_until)
         self._claims = Batcher(work.claim_many, max_size=_BATCH, max_waiting=_WAITING)
         self._lookups = Batcher(work.exist_many, max_size=_BATCH, max_waiting=_WAITING)
-        self._records = Batcher(work.record_many, max_size=_BATCH, max_waiting=_WAITING)
+        self._records = Batcher(work.record_many, max_size=_BATCH, max_waiting=_WAITING, apart=_APART_SECONDS)
 
     async def deliver(self, notification_id: UUID) -> None:
         """Takes a notification one attempt further, if it is ours to take."""

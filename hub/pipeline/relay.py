@@ -14,6 +14,8 @@ from hub.pipeline.transport import Transport
 log = get_logger(__name__)
 
 IDS_PER_MESSAGE = 50
+APART_SECONDS = 0.005
+"""From one hand-over of a lane to the next at least; a lone one leaves at once."""
 REMEMBERED = 5_000
 """Ids a lane holds in memory at most; what comes beyond that is the sweep's."""
 
@@ -54,7 +56,10 @@ class Relay:
     async def _hand_over(self, lane: Lane) -> None:
         """Until nothing of the lane waits. What gathers during one round trip leaves in the next."""
         while ids := self._waiting.pop(lane, None):
+            apart = asyncio.get_running_loop().time() + APART_SECONDS
             await self._publish(lane, ids)
+            # What comes in meanwhile is one message for the broker, and one batch for the worker.
+            await asyncio.sleep(max(0.0, apart - asyncio.get_running_loop().time()))
         self._busy.discard(lane)
         if not self._busy and not self._waiting:
             self._idle.set()

@@ -64,7 +64,7 @@ async def _run(options: argparse.Namespace) -> Figures:
 
 @asynccontextmanager
 async def _servers() -> AsyncIterator[Servers]:
-    folder = Path(tempfile.mkdtemp(prefix="hub-bench-"))
+    folder = Path(tempfile.mkdtemp(prefix="hub-peers-"))
     try:
         async with MongoServer(cache_gb=1.0) as mongo, RabbitServer() as rabbit:
             options: dict[str, Any] = {"uuidRepresentation": "standard", "tz_aware": True}

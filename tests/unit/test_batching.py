@@ -240,3 +240,32 @@ async def test_it_goes_on_after_every_kind_of_end() -> None:
                 await calls.add(1)
     async with asyncio.timeout(1):
         assert await calls.add(2) == 20
+
+
+async def test_what_comes_in_soon_after_a_flush_waits_and_goes_together() -> None:
+    trip = Round()
+    spaced: Batcher[int, int] = Batcher(trip, max_size=100, max_waiting=1000, apart=0.3)
+    async with asyncio.timeout(0.2):
+        await spaced.add(1)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(spaced.add(2))
+        await asyncio.sleep(0.05)
+        group.create_task(spaced.add(3))
+    assert trip.batches == [[1], [2, 3]]
+
+
+async def test_after_a_pause_nobody_waits() -> None:
+    trip = Round()
+    spaced: Batcher[int, int] = Batcher(trip, max_size=100, max_waiting=1000, apart=0.05)
+    await spaced.add(1)
+    await asyncio.sleep(0.06)
+    began = asyncio.get_running_loop().time()
+    await spaced.add(2)
+    assert asyncio.get_running_loop().time() - began < 0.04
+
+
+async def test_a_full_batch_waits_for_nobody() -> None:
+    trip = Round()
+    spaced: Batcher[int, int] = Batcher(trip, max_size=2, max_waiting=1000, apart=60)
+    async with asyncio.timeout(1):
+        assert await asyncio.gather(*(spaced.add(number) for number in range(4))) == [0, 10, 20, 30]
