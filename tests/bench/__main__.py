@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.bench import beside, growth, pages
+from tests.bench import beside, growth, layers, pages
 from tests.bench.live import command as live
 
 BENCHES: dict[str, Callable[[Sequence[str]], int]] = {
     "peers": beside.main,
+    "layers": layers.main,
     "live": live.main,
     "pages": pages.main,
     "growth": growth.main,

@@ -53,8 +53,8 @@ def main(given: Sequence[str]) -> int:
 async def _run(options: argparse.Namespace) -> Figures:
     figures = Figures(tries=1 if options.quick else 3)
     rounds, seconds = (1, 2.0) if options.quick else (options.rounds, options.seconds)
-    async with _servers() as servers:
-        bench = Bench(servers, figures, seconds, peers_python())
+    async with servers() as started:
+        bench = Bench(started, figures, seconds, peers_python())
         for number in range(rounds):
             for name in options.only:
                 say(f"round {number + 1} of {rounds}: {name}")
@@ -63,7 +63,8 @@ async def _run(options: argparse.Namespace) -> Figures:
 
 
 @asynccontextmanager
-async def _servers() -> AsyncIterator[Servers]:
+async def servers() -> AsyncIterator[Servers]:
+    """A mongod, a broker and a folder; at the end nothing is left."""
     folder = Path(tempfile.mkdtemp(prefix="hub-peers-"))
     try:
         async with MongoServer(cache_gb=1.0) as mongo, RabbitServer() as rabbit:
