@@ -93,6 +93,7 @@ def _shortcut(app: FastAPI, admission: Admission) -> tuple[str, str, ASGIApp]:
     handle = route.get_route_handler()
 
     async def operate(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = route  # as Starlette's router leaves it: logs name the operation by it
         response = await errors.answered(handle, Request(scope, receive))
         await response(scope, receive, send)
 
