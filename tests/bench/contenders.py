@@ -24,7 +24,10 @@ _CELERY = "celery -A tests.bench.peers.with_celery:tasks worker --pool threads -
 PEERS = {
     "FastAPI + Beanie + aio-pika": ("plain", "tests.bench.peers.plain"),
     "Celery": ("with_celery", f"{_CELERY} --without-gossip --without-mingle --without-heartbeat"),
-    "taskiq": ("with_taskiq", "taskiq worker tests.bench.peers.with_taskiq:broker --workers 1 --log-level WARNING"),
+    "taskiq": (
+        "with_taskiq",
+        "taskiq worker tests.bench.peers.with_taskiq:broker --workers 1 --ack-type when_executed --log-level WARNING",
+    ),
     "FastStream": ("with_faststream", "faststream run tests.bench.peers.with_faststream:worker --log-level warning"),
     "Dramatiq": ("with_dramatiq", "dramatiq tests.bench.peers.with_dramatiq --processes 1 --threads 32"),
 }
@@ -133,7 +136,13 @@ async def peer(servers: Servers, name: str, python: Path) -> AsyncIterator[Runni
             stack.push_async_callback(stopped, process, 10)
             pids[role] = process.pid
         await until_listening(port)
-        yield Running(name, [port], "/notifications", {}, pids | _pids(servers), servers.client[own]["notifications"])
+        try:
+            yield Running(
+                name, [port], "/notifications", {}, pids | _pids(servers), servers.client[own]["notifications"]
+            )
+        except AssertionError as error:
+            error.add_note((servers.folder / f"{own}-worker.log").read_text()[-2000:])
+            raise
     await servers.client.drop_database(own)
     await servers.rabbit.delete_vhost(own)
 

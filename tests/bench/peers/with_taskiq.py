@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from taskiq import TaskiqEvents, TaskiqState
-from taskiq.acks import AcknowledgeType
 from taskiq_aio_pika import AioPikaBroker, Queue, QueueType
 
 from tests.bench.peers.common import AMQP_URL, QUEUE, UNDER_WAY, app_of, store
@@ -26,7 +25,7 @@ async def stopped(_: TaskiqState) -> None:
     await _open.aclose()
 
 
-@broker.task(ack_type=AcknowledgeType.WHEN_EXECUTED)
+@broker.task
 async def deliver(notification_id: str) -> None:
     await deliver_it(notification_id)
 
