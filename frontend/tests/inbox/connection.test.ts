@@ -189,6 +189,8 @@ describe('what is said to the hub', () => {
     };
     const store = begin();
     await world.pass(2_000);
+    // Hashing may have ended only now, and what waited for it goes on by the clock.
+    await world.pass(1_000);
     expect(store.snapshot.list).toBe('ready');
     expect(trusted[0]).toMatch(/^sha256:[0-9a-f]{64}$/);
     network.answer = answer;
