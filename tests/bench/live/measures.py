@@ -251,12 +251,12 @@ async def slow(*, quick: bool) -> dict[str, Any]:
     seconds = 4 if quick else 10
     async with standing() as stage:
         others = [f"user-{index}" for index in range(OTHERS)]
-        await stage.crowd.do("open", kind="ws", where=stage.where, users=others)
+        await stage.crowd.do("open", kind="ws", where=stage.where, users=[*others, "quick"])
         plan = random.Random(3).choices(others, k=OTHERS * seconds)
-        plain = await _others_served(stage, plan)
+        _, plain = await _flooded(stage, "quick", plan, reads=True)
         number = (await stage.crowd.do("slow", where=stage.where, user="slow"))["slow"]
         before = stage.usage()
-        flood, beside = await asyncio.gather(stage.send(["slow"] * FLOOD, 300, LONG), _others_served(stage, plan))
+        flood, beside = await _flooded(stage, "slow", plan, reads=False)
         grown = stage.usage().resident_bytes - before.resident_bytes
         caught = await stage.crowd.do("resume", slow=number, expected=len(flood.asked), seconds=20)
         dropped = await _dropped_after(stage)
@@ -275,10 +275,12 @@ async def slow(*, quick: bool) -> dict[str, Any]:
         }
 
 
-async def _others_served(stage: Stage, plan: Sequence[str]) -> dict[str, float]:
-    sent = await stage.send(plan, OTHERS)
-    received = await stage.crowd.do("received", deliveries=len(sent.asked), seconds=10)
-    return _latencies(stage, sent, received["told"])["event"]
+async def _flooded(stage: Stage, user: str, plan: Sequence[str], *, reads: bool) -> tuple[Sent, Figures]:
+    """Much for one user, and how the others are served meanwhile."""
+    flood, sent = await asyncio.gather(stage.send([user] * FLOOD, 300, LONG), stage.send(plan, OTHERS))
+    expected = len(sent.asked) + (len(flood.asked) if reads else 0)
+    received = await stage.crowd.do("received", deliveries=expected, seconds=10)
+    return flood, _latencies(stage, sent, received["told"])["event"]
 
 
 async def _dropped_after(stage: Stage) -> float | None:

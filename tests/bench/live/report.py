@@ -81,8 +81,10 @@ def _slow(found: Mapping[str, Any]) -> Iterator[_Cells]:
     what = f"a subscriber that stops reading, and {found['flood']} events of {len(LONG) // 1000} KB for it"
     grown = [found["grown_bytes"] / _MIB]
     yield "bound", what, "memory of the process grows by", Goal("at most", 16, "MiB"), grown, f"{figure(found['flood_bytes'] / _MIB)} MiB sent"  # fmt: skip
-    beside = f"without it p99 {figure(found['others_before']['p99'])} ms"
-    yield "others", what, "event to client for others, p99", Goal("at most", 5, "ms"), [found["others_beside"]["p99"]], beside  # fmt: skip
+    worst, with_reader = found["others_beside"]["p99"], found["others_before"]["p99"]
+    beside = f"{figure(worst)} ms, and {figure(with_reader)} ms"
+    measure = "event to client for others, p99, beside the same for one who reads"
+    yield "others", what, measure, Goal("at most", 1.5), [worst / with_reader], beside
     caught = f"{found['told_on_the_same_socket']} told on the same socket in {figure(found['caught_up_seconds'])} s"
     missed = [float(found["flood"] - found["told_on_the_same_socket"] + int(found["lost"]))]
     yield "caught-up", what, "events missing once it reads again", Goal("at most", 0, "events"), missed, caught
