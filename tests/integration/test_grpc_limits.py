@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -218,3 +218,24 @@ def _channel(server: GrpcServer) -> grpc.aio.Channel:
 async def _probe(channel: grpc.aio.Channel, metadata: tuple[tuple[str, str], ...] = ()) -> Any:
     stub: Any = health_pb2_grpc.HealthStub(channel)
     return await stub.Check(health_pb2.HealthCheckRequest(), timeout=10, metadata=metadata)
+
+
+async def test_a_cancellation_that_a_driver_swallows_does_not_hold_up_a_drain():
+    asked: list[float] = []
+    asking = asyncio.Event()
+
+    async def ready() -> bool:
+        asked.append(asyncio.get_running_loop().time())
+        if len(asked) == 2:
+            asking.set()
+            # As drivers do where it comes together with an answer.
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+        return True
+
+    core = SimpleNamespace(credentials=OpenDoor(), standings=Standings(), rates=Rates(), ready=ready, inbox=Quiet())
+    server = await serve(cast("Core", core), GrpcSettings(port=0), request_timeout=timedelta(seconds=5))
+    async with asyncio.timeout(10):
+        await asking.wait()
+        await server.announce_drain()
+        await server.stop(timedelta(0))

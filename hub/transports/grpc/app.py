@@ -12,6 +12,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 
 from hub.core.admission import Admission
 from hub.core.app import Core
+from hub.core.tasks import checkpoint, ended
 from hub.log import get_logger
 from hub.rpc.v1 import access_pb2, health_pb2, notifications_pb2, users_pb2
 from hub.settings import GrpcSettings
@@ -82,8 +83,8 @@ class GrpcServer:
     async def announce_drain(self) -> None:
         """Health says NOT_SERVING from now on, however ready the core is; everything goes on being served."""
         if self._readiness is not None:
-            self._readiness.cancel()
-            await asyncio.wait([self._readiness])
+            # Not cancelled once: it asks the store, and may miss that.
+            await ended(self._readiness)
             self._readiness = None
         # A watcher of health that does not read holds the library's lock: nobody waits for it.
         with suppress(TimeoutError):
@@ -109,6 +110,7 @@ class GrpcServer:
 
     async def _follow_readiness(self) -> None:
         while True:
+            checkpoint()
             await asyncio.sleep(READINESS_INTERVAL.total_seconds())
             await self._health.set_serving(await self._is_ready())
 
