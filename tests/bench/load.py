@@ -38,6 +38,8 @@ class Plan:
     users: int = 500
     most: int = 0
     """Ends after so many, if not 0."""
+    pause: float = 0.0
+    """Seconds between an answer and the next request of its connection."""
 
 
 @dataclass(slots=True)
@@ -126,9 +128,17 @@ class Load:
         if self.due:
             connection.send(self.due.popleft())
         elif not self.plan.rate and self.goes_on():
-            connection.send(now)
+            if self.plan.pause:
+                self.under_way += 1
+                asyncio.get_running_loop().call_later(self.plan.pause, self._resumed, connection)
+            else:
+                connection.send(now)
         else:
             self.free.append(connection)
+
+    def _resumed(self, connection: Connection) -> None:
+        self.under_way -= 1
+        connection.send(time.time())
 
 
 class Connection(asyncio.Protocol):

@@ -43,7 +43,7 @@ def _alone(figures: Figures) -> Iterator[Row]:
     if "lone create" in figures.values:
         parts = [figures.middle(f"lone {name}") for name in ("create", "insert", "FastAPI")]
         yield Row(
-            "lone", "create, REST, one connection", "p50 against one majority insert by pymongo and an empty FastAPI POST",
+            "lone", "create, REST, one connection, every 20 ms", "p50 against one majority insert by pymongo and an empty FastAPI POST",
             Goal("at most", 1.3), figures.ratio("lone create", "lone floor"),
             f"{parts[0]} ms, {parts[1]} ms and {parts[2]} ms", "alone" in figures.disturbed,
         )  # fmt: skip
