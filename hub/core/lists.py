@@ -43,7 +43,8 @@ class Lists:
         items = found[:limit][::-1] if request.backwards else found[:limit]
         has_next = (more and not request.backwards) or await self._goes_on(query, items, request, newer=False)
         has_previous = (more and request.backwards) or await self._goes_on(query, items, request, newer=True)
-        cursors = encode_cursors(kind, owner, filters, (position_of(kind, item) for item in items))
+        named = items if request.each_cursor else items[-1:]
+        cursors = encode_cursors(kind, owner, filters, (position_of(kind, item) for item in named))
         return Page(tuple(items), cursors, has_next=has_next, has_previous=has_previous)
 
     async def _goes_on(self, query: ListQuery, items: list[Notification], request: PageRequest, *, newer: bool) -> bool:

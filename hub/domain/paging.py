@@ -77,11 +77,13 @@ class PageRequest:
     backwards: bool = False
     exact_ends: bool = False
     """Whether `has_previous` (forwards) or `has_next` (backwards) must be looked up too."""
+    each_cursor: bool = True
+    """Whether every item's cursor is wanted, or only that of the last one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Items newest first, a cursor for each, and whether there is more on either side."""
+    """Items newest first, a cursor for each (or for the last alone), and whether there is more on either side."""
 
     items: tuple[Notification, ...]
     cursors: tuple[str, ...]

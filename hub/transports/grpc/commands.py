@@ -136,7 +136,8 @@ def page(request: Paged) -> PageRequest:
     """The page asked for: 0 means the default size, too big a size the largest."""
     if request.page_size < 0:
         raise invalid_field("page_size", "must not be negative")
-    return PageRequest(min(request.page_size or DEFAULT_LIMIT, LARGEST_LIMIT), request.page_token or None)
+    size = min(request.page_size or DEFAULT_LIMIT, LARGEST_LIMIT)
+    return PageRequest(size, request.page_token or None, each_cursor=False)
 
 
 def selection(request: Selecting) -> Selection:

@@ -264,7 +264,7 @@ class ListQuery(BaseModel):
 
     def page(self) -> PageRequest:
         """The page as the core takes it."""
-        return PageRequest(self.limit, self.after)
+        return PageRequest(self.limit, self.after, each_cursor=False)
 
 
 class TenantListQuery(ListQuery):
