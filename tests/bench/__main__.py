@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.bench import beside, growth, layers, pages
+from tests.bench import beside, growth, layers, pages, queueing
 from tests.bench.live import command as live
 
 BENCHES: dict[str, Callable[[Sequence[str]], int]] = {
@@ -14,6 +14,7 @@ BENCHES: dict[str, Callable[[Sequence[str]], int]] = {
     "live": live.main,
     "pages": pages.main,
     "growth": growth.main,
+    "queueing": queueing.main,
 }
 """What each is called, and what runs it: takes the arguments after its name, of which `--quick` and `--write` are
 everybody's; answers 0, or 1 where a row misses its goal."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 import time
 from collections import Counter, deque
@@ -40,6 +41,8 @@ class Plan:
     """Ends after so many, if not 0."""
     pause: float = 0.0
     """Seconds between an answer and the next request of its connection."""
+    scattered: bool = False
+    """At random moments (Poisson) of that rate, in place of even ones."""
 
 
 @dataclass(slots=True)
@@ -106,12 +109,12 @@ class Load:
         return self.result
 
     async def _offer(self) -> None:
-        offered = 0
+        moment = self.result.began
         while self.goes_on():
-            due = int((time.time() - self.result.began) * self.plan.rate)
-            while offered < due:
-                self.due.append(self.result.began + offered / self.plan.rate)
-                offered += 1
+            now = time.time()
+            while moment <= now:
+                self.due.append(moment)
+                moment += random.expovariate(self.plan.rate) if self.plan.scattered else 1 / self.plan.rate
             while self.due and self.free:
                 self.free.popleft().send(self.due.popleft())
             await asyncio.sleep(_TICK)
