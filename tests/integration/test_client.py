@@ -368,7 +368,7 @@ async def test_every_operation_has_a_method(client: HubClient, fake: FakeCore) -
     await client.delete(str(ID))
     assert fake.calls[0] == ("create", "t", "k", "default")
     assert fake.calls[-1] == ("delete", str(ID))
-    assert ("list", Filter(), PageRequest(7)) in fake.calls
+    assert ("list", Filter(), PageRequest(7, each_cursor=False)) in fake.calls
     assert ("update_user", "ann", UserRecord({}, "en")) in fake.calls
     assert ("create_key", NewKey("shop", frozenset({Scope.INBOX}))) in fake.calls
     assert ("rotate_key", KEY.id, timedelta(hours=1)) in fake.calls

@@ -373,12 +373,12 @@ async def test_filters_and_pages_reach_the_core(stub: NotificationServiceAsyncSt
     last = await stub.ListUserNotifications(pb.ListUserNotificationsRequest(user_id="ann", page_size=100))
     assert last.next_page_token == ""
     assert [args for _, args, _ in doings.calls] == [
-        (Filter(), PageRequest(20)),
+        (Filter(), PageRequest(20, each_cursor=False)),
         (
             Filter(Status.READ, "email", "", False, "bob", datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), reason="EXPIRED"),
-            PageRequest(100, "tok"),
+            PageRequest(100, "tok", each_cursor=False),
         ),
-        ("ann", Filter(), PageRequest(100)),
+        ("ann", Filter(), PageRequest(100, each_cursor=False)),
     ]
 
 
@@ -413,7 +413,7 @@ async def test_the_rest_of_the_operations(stub: NotificationServiceAsyncStub, do
     await stub.PurgeDeadLetters(pb.PurgeDeadLettersRequest(filter=pb.DeadLetterFilter()))
     await stub.PurgeDeadLetters(pb.PurgeDeadLettersRequest())
     assert doings.calls == [
-        ("inbox", ("ann", Filter(unread=True), PageRequest(20)), {}),
+        ("inbox", ("ann", Filter(unread=True), PageRequest(20, each_cursor=False)), {}),
         ("unread_count", ("ann",), {}),
         ("update_status", ("i", Status.READ), {}),
         ("mark_read", ("i",), {}),
@@ -426,7 +426,7 @@ async def test_the_rest_of_the_operations(stub: NotificationServiceAsyncStub, do
         ("mark_all_seen", ("ann",), {"up_to": None, "category": "c"}),
         ("undo_mark_all", ("ann", "o"), {}),
         ("counts", ("ann", ["a"]), {}),
-        ("dead_letters", (Filter(user_id="bob"), PageRequest(20)), {}),
+        ("dead_letters", (Filter(user_id="bob"), PageRequest(20, each_cursor=False)), {}),
         ("replay", (Selection(ids=("i", "j")),), {"dry_run": True}),
         ("purge", (Selection(filters=Filter(type="sms", reason="TIMEOUT")),), {"dry_run": False}),
         ("purge", (Selection(filters=Filter()),), {"dry_run": False}),
