@@ -168,7 +168,7 @@ class _Bounded(H11Protocol):
         self._begin(*request)
         return True
 
-    def _begin(self, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    def _begin(self, method: bytes, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         raw_path, _, query_string = target.partition(b"?")
         self.headers = headers
         self.scope = {
@@ -178,7 +178,7 @@ class _Bounded(H11Protocol):
             "server": self.server,
             "client": self.client,
             "scheme": self.scheme or "http",
-            "method": "POST",
+            "method": method.decode("ascii"),
             "root_path": self.root_path,
             "path": self.root_path + unquote(raw_path.decode("ascii")),
             "raw_path": self.root_path.encode("ascii") + raw_path,

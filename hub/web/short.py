@@ -1,7 +1,7 @@
 """A shorter way through HTTP/1.1 for requests that are whole, plain and asked for all the time: no state machine, one write.
 
 What is in any way unusual (a body in pieces, a header that is more than a name and printable ASCII, any way of framing but
-one Content-Length) is left to h11. RFC 9112.
+one Content-Length of a POST and none of a GET) is left to h11. RFC 9112.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
 # Possessive: nothing is tried twice, however long it is.
-_HEAD = re.compile(rb"POST (/[!-~]*+) HTTP/1\.1\r\n((?:[-!#$%&'*+.^_`|~0-9A-Za-z]++:[ -~\t]*+\r\n)++)\r\n")
+_HEAD = re.compile(rb"(GET|POST) (/[!-~]*+) HTTP/1\.1\r\n((?:[-!#$%&'*+.^_`|~0-9A-Za-z]++:[ -~\t]*+\r\n)++)\r\n")
 _FIELD = re.compile(rb"([^:]++):([ -~\t]*+)\r\n")
 _PARTICULAR = frozenset({b"expect", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"http2-settings"})
 _DIGITS = 9
@@ -24,22 +24,28 @@ _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 Header = tuple[bytes, bytes]
 
 
-def whole_request(data: bytes, max_head_bytes: int, max_headers: int) -> tuple[bytes, list[Header], bytes] | None:
-    """Target, headers and body of a plain POST that is all of `data`; None for everything else."""
+Whole = tuple[bytes, bytes, list[Header], bytes]
+"""Method, target, headers and body."""
+
+
+def whole_request(data: bytes, max_head_bytes: int, max_headers: int) -> Whole | None:
+    """The plain GET or POST that is all of `data`; None for everything else."""
     found = _HEAD.match(data)
     if found is None or found.end() > max_head_bytes:
         return None
-    headers = [(name.lower(), value.strip(b" \t")) for name, value in _FIELD.findall(found[2])]
+    headers = [(name.lower(), value.strip(b" \t")) for name, value in _FIELD.findall(found[3])]
     names = [name for name, _ in headers]
     if any(name == b"connection" and value.lower() != b"keep-alive" for name, value in headers):
         return None
     if not _PARTICULAR.isdisjoint(names) or len(names) > max_headers or names.count(b"host") != 1:
         return None
     lengths = [value for name, value in headers if name == b"content-length"]
+    if found[1] == b"GET":
+        return (found[1], found[2], headers, b"") if not lengths and found.end() == len(data) else None
     if len(lengths) != 1 or not lengths[0].isdigit() or len(lengths[0]) > _DIGITS:
         return None
     body = data[found.end() :]
-    return (found[1], headers, body) if len(body) == int(lengths[0]) else None
+    return (found[1], found[2], headers, body) if len(body) == int(lengths[0]) else None
 
 
 class ShortCycle(RequestResponseCycle):
