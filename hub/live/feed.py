@@ -102,10 +102,10 @@ class LiveFeed:
             progress = Progress(began, began) if after is None else cursors.decode(after, began)
             stream.begin(progress, behind=after is not None)
             yield await self._first(topic, progress)
-            while (events := await self._next(topic, stream)) is not None:
-                for event in events:
+            while stream.goes_on():
+                for event in await (self._catch_up(topic, stream) if stream.behind else stream.take_some()):
                     # What was ended meanwhile gets nothing more, however much was at hand.
-                    if not stream.ended:
+                    if stream.goes_on():
                         yield event
 
     async def watch_notification(
@@ -119,9 +119,9 @@ class LiveFeed:
             stream.begin(Progress(began, began), behind=False)
             yield await self._first(topic, stream.progress)
             self._pump.look_at(stream.owner, notification_id)
-            while (events := await self._next(topic, stream)) is not None:
-                for event in events:
-                    if stream.ended:
+            while stream.goes_on():
+                for event in await (self._catch_up(topic, stream) if stream.behind else stream.take_some()):
+                    if not stream.goes_on():
                         break
                     yield event
                     if event.kind is EventKind.REMOVED:
@@ -157,14 +157,6 @@ class LiveFeed:
     async def _first(self, topic: Topic, progress: Progress) -> Event:
         topic.counts = await self._reading.counts(topic)
         return topic.event(EventKind.HEARTBEAT, progress)
-
-    async def _next(self, topic: Topic, stream: Stream) -> list[Event] | None:
-        """What the reader gets next; None at the end."""
-        if stream.ended:
-            return None
-        if stream.behind:
-            return await self._catch_up(topic, stream)
-        return await stream.take_some()
 
     async def _catch_up(self, topic: Topic, stream: Stream) -> list[Event]:
         """Replays from the stream's place: after an absence, or where it was too slow for its queue."""

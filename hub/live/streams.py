@@ -87,7 +87,8 @@ class Stream:
             # Each event of a single notification holds all there is to know of it.
             del self._queue[0]
         self._queue.append(told)
-        self._wake()
+        if self._waiting is not None:
+            self._wake()
 
     def fall_behind(self) -> None:
         """Drops what is queued; the reader replays from its place."""
@@ -100,6 +101,10 @@ class Stream:
         self.ended = True
         self._queue.clear()
         self._wake()
+
+    def goes_on(self) -> bool:
+        """Whether it has not ended; may be asked again after each wait."""
+        return not self.ended
 
     def refuse(self) -> None:
         """Ends the stream: its reader may not read on."""
@@ -116,12 +121,19 @@ class Stream:
 
     async def take_some(self) -> list[Event]:
         """The next events as this reader gets them, a few at once where it is not as fast as they come."""
-        first = await self.take()
-        if first is None:
-            return []
-        more = self._queue[: AT_ONCE - 1]
-        del self._queue[: AT_ONCE - 1]
-        return [event for told in (first, *more) if (event := self.accept(told)) is not None]
+        while not self._queue:
+            if self.ended or self.behind:
+                return []
+            # As `_woken`, one coroutine less: a thousand of these wake up for one event.
+            waiting: asyncio.Future[None] = asyncio.Future()
+            self._waiting = waiting
+            try:
+                await waiting
+            finally:
+                self._waiting = None
+        some = self._queue[:AT_ONCE]
+        del self._queue[:AT_ONCE]
+        return [event for told in some if (event := self.accept(told)) is not None]
 
     async def pause(self, seconds: float) -> None:
         """Waits, not beyond the stream's end."""

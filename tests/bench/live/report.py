@@ -80,7 +80,7 @@ def _fan(found: Mapping[str, Any]) -> Iterator[_Cells]:
 def _slow(found: Mapping[str, Any]) -> Iterator[_Cells]:
     what = f"a subscriber that stops reading, and {found['flood']} events of {len(LONG) // 1000} KB for it"
     grown = [found["grown_bytes"] / _MIB]
-    yield "bound", what, "memory of the process grows by", Goal("at most", 16, "MiB"), grown, f"{figure(found['flood_bytes'] / _MIB)} MiB sent"  # fmt: skip
+    yield "bound", what, "memory of the process grows by, beyond the same for one who reads", Goal("at most", 16, "MiB"), grown, f"{figure(found['flood_bytes'] / _MIB)} MiB sent"  # fmt: skip
     worst, with_reader = found["others_beside"]["p99"], found["others_before"]["p99"]
     beside = f"{figure(worst)} ms, and {figure(with_reader)} ms"
     measure = "event to client for others, p99, beside the same for one who reads"
