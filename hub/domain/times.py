@@ -10,7 +10,7 @@ _RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d+))?([Zz]|[+-]\d{2}:\d{2})",
     re.ASCII,
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH, _EPOCH_OF_UTC = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1)  # noqa: DTZ001 - spelled without an offset
 _ENDS = [f".{milliseconds:03}Z" for milliseconds in range(1000)]
 
 
@@ -31,10 +31,10 @@ def format_time(moment: datetime) -> str:
     return _second(since.days, since.seconds) + _ENDS[since.microseconds // 1000]
 
 
-# What befalls a notification mostly befalls it within one second, and a page has hundreds of times.
-@lru_cache(maxsize=16)
+# What befalls a notification mostly befalls it within one second. As many as a page may have items: GraphQL writes it by columns.
+@lru_cache(maxsize=128)
 def _second(days: int, seconds: int) -> str:
-    return (_EPOCH + timedelta(days, seconds)).replace(tzinfo=None).isoformat(timespec="seconds")
+    return (_EPOCH_OF_UTC + timedelta(days, seconds)).isoformat(timespec="seconds")
 
 
 def parse_time(text: str) -> datetime:

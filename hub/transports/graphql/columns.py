@@ -14,15 +14,18 @@ from datetime import datetime
 from enum import Enum
 from itertools import repeat
 from operator import attrgetter
+from types import NoneType
 from typing import Any
 
 from graphql import (
     GraphQLError,
     GraphQLField,
+    GraphQLID,
     GraphQLList,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLResolveInfo,
+    GraphQLString,
     get_nullable_type,
     is_leaf_type,
     is_non_null_type,
@@ -46,6 +49,8 @@ PLAIN: dict[object, type] = {
 """Types whose lists are long enough to be worth it, each with what its items are."""
 _VALUES = (str, int, float, datetime, Enum, dict)
 """What an attribute may hold besides None: nothing to be awaited, no error."""
+_TEXTS = (GraphQLString, GraphQLID)
+"""Types that answer text as it is."""
 
 
 class _NotPlain(Exception):
@@ -132,6 +137,9 @@ def _attribute(field: GraphQLField) -> str:
 def _completed(field: GraphQLField, values: list[Any]) -> list[Any]:
     """The values as they are answered: each object is serialised once, however many of the rows share it."""
     leaf: Any = get_nullable_type(field.type)
+    kinds = set(map(type, values))
+    if leaf in _TEXTS and kinds <= ({str} if is_non_null_type(field.type) else {str, NoneType}):
+        return values
     keys = list(map(id, values))
     distinct = dict(zip(keys, values, strict=True))
     nothing = {} if is_non_null_type(field.type) else {id(None): distinct.pop(id(None), None)}

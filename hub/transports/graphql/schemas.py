@@ -69,6 +69,12 @@ class AttemptOutcome(Enum):
     )
 
 
+# A page has fifty of each: looked up they cost a fifth of what calling the class does.
+_STATUSES = {status: NotificationStatus(status) for status in Status}
+_PRIORITIES = {priority: NotificationPriority(priority) for priority in Priority}
+_OUTCOMES = {outcome: AttemptOutcome(outcome) for outcome in OutcomeKind}
+
+
 @strawberry.enum(description="What an event tells.")
 class EventKind(Enum):
     """Upper-case names for what the domain calls `EventKind`."""
@@ -137,7 +143,7 @@ class Attempt:
             provider_id=attempt.provider_id,
             started_at=attempt.started_at,
             finished_at=attempt.finished_at,
-            outcome=AttemptOutcome(attempt.outcome),
+            outcome=_OUTCOMES[attempt.outcome],
             error=Fault.of(attempt.error),
         )
 
@@ -191,9 +197,9 @@ class Notification(Node):
             html=entity.html,
             to=entity.to,
             metadata=JSON(entity.metadata),
-            priority=NotificationPriority(entity.priority),
+            priority=_PRIORITIES[entity.priority],
             category=entity.category,
-            status=NotificationStatus(entity.shown_status),
+            status=_STATUSES[entity.shown_status],
             status_reason=Fault.of(entity.status_reason),
             attempts=[Attempt.of(attempt) for attempt in entity.attempts],
             scheduled_at=entity.scheduled_at,
