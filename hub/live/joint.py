@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Generic, TypeVar
 
+from hub.core.tasks import checkpoint
+from hub.store.client import unreachable
+
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
@@ -47,6 +50,10 @@ class Joint(Generic[Question, Answer]):
                 asked, self._waiting = self._waiting, []
                 try:
                     answer = await self._read([question for question, _ in asked])
+                except asyncio.CancelledError:
+                    checkpoint()
+                    # It leaked out of the driver: nobody has cancelled this. Those who asked would take it for the feed's end.
+                    _settle(asked, error=unreachable(InterruptedError()))
                 except Exception as error:  # noqa: BLE001 - it belongs to those who asked
                     _settle(asked, error=error)
                 else:

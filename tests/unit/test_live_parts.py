@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from hub.core.ports import AllRead, AllSeen, Change, Hint, Undone
 from hub.core.tasks import checkpoint, ended, for_each
+from hub.domain.errors import HubError, Reason
 from hub.domain.events import Event, EventKind, InboxPosition
 from hub.domain.ids import new_id
 from hub.domain.notifications import Notification, Priority
@@ -297,6 +298,20 @@ async def test_a_shared_read_that_fails_fails_for_those_who_asked_and_no_one_els
         with pytest.raises(ZeroDivisionError):
             await joint.ask(0)
         assert await joint.ask(1) == 1
+
+
+async def test_a_cancellation_that_leaks_out_of_the_driver_is_no_end_of_the_feed():
+    async def read(questions: Sequence[int]) -> int:
+        if questions == [1]:
+            raise asyncio.CancelledError
+        return sum(questions)
+
+    async with asyncio.TaskGroup() as group:
+        joint = Joint(group.create_task, read)
+        with pytest.raises(HubError) as refusal:
+            await joint.ask(1)
+        assert refusal.value.reason is Reason.STORE_UNREACHABLE
+        assert await joint.ask(2) == 2
 
 
 async def test_whoever_waits_when_the_feed_ends_is_told_so():
