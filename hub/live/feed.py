@@ -105,8 +105,9 @@ class LiveFeed:
             while stream.goes_on():
                 for event in await (self._catch_up(topic, stream) if stream.behind else stream.take_some()):
                     # What was ended meanwhile gets nothing more, however much was at hand.
-                    if stream.goes_on():
-                        yield event
+                    if not stream.goes_on():
+                        break
+                    yield event
 
     async def watch_notification(
         self, tenant: str, user_id: str, notification_id: UUID, standing: Standing = for_ever

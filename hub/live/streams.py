@@ -111,16 +111,11 @@ class Stream:
         self.refused = True
         self.end()
 
-    async def take(self) -> Told | None:
-        """The next event; None once the stream has ended or fallen behind."""
-        while not self._queue:
-            if self.ended or self.behind:
-                return None
-            await self._woken()
-        return self._queue.pop(0)
-
     async def take_some(self) -> list[Event]:
-        """The next events as this reader gets them, a few at once where it is not as fast as they come."""
+        """The next events as this reader gets them, a few at once where it is not as fast as they come.
+
+        Nothing where it knows them all, and once the stream has ended or fallen behind.
+        """
         while not self._queue:
             if self.ended or self.behind:
                 return []

@@ -179,12 +179,13 @@ async def test_a_full_queue_makes_a_reader_fall_behind():
     reader = stream()
     for _ in range(QUEUED):
         reader.offer(told(notification()))
-    assert await reader.take()
-    reader.offer(told(notification()))
+    assert len(await reader.take_some()) == AT_ONCE
+    for _ in range(AT_ONCE):
+        reader.offer(told(notification()))
     assert len(reader._queue) == QUEUED
     reader.offer(told(notification()))
     assert reader.behind
-    assert await reader.take() is None
+    assert await reader.take_some() == []
 
 
 async def test_a_reader_is_handed_a_few_at_once_and_none_that_it_knows():
@@ -206,10 +207,10 @@ async def test_the_stream_of_one_keeps_the_newest():
     for version in range(1, QUEUED + 11):
         reader.offer(told(notification(version=version, id=one.id)))
     assert not reader.behind
-    taken = [await reader.take() for _ in range(QUEUED)]
-    assert taken[-1]
-    assert taken[-1].event.notification
-    assert taken[-1].event.notification.version == QUEUED + 10
+    taken: list[Event] = []
+    while reader._queue:
+        taken += await reader.take_some()
+    assert [event.notification.version for event in taken if event.notification] == list(range(11, QUEUED + 11))
 
 
 def test_a_topic_tells_each_version_once_and_looks_for_what_it_does_not_know():
