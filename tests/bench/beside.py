@@ -65,7 +65,7 @@ async def _run(options: argparse.Namespace) -> Figures:
 @asynccontextmanager
 async def servers() -> AsyncIterator[Servers]:
     """A mongod, a broker and a folder; at the end nothing is left."""
-    folder = Path(tempfile.mkdtemp(prefix="hub-peers-"))
+    folder = Path(tempfile.mkdtemp(prefix="hub-bench-"))
     try:
         async with MongoServer(cache_gb=1.0) as mongo, RabbitServer() as rabbit:
             options: dict[str, Any] = {"uuidRepresentation": "standard", "tz_aware": True}

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
 from itertools import cycle
 from statistics import median
 
-import uvloop
-
 from tests.bench.callers import Http
 from tests.bench.filled import fill
 from tests.bench.locked import LockedHub, locked_hub
 from tests.bench.machine import Quiet, cpu_seconds
-from tests.bench.report import Goal, Row, figure, markdown, plain, write_section
+from tests.bench.report import Goal, Row, figure
+from tests.bench.tables import table_command
 from tests.waiting import until
 
 TENANT = "bench"
@@ -98,16 +96,7 @@ async def measured(*, quick: bool) -> list[Row]:
 
 def main(given: Sequence[str]) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="scripts/bench growth", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="without the largest store")
-    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
-    options = parser.parse_args(given)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        rows = runner.run(measured(quick=options.quick))
-    sys.stdout.write(f"{plain(rows)}\n")
-    if options.write:
-        write_section("growth", markdown(rows), "scripts/bench growth --write")
-    return 0 if all(row.holds for row in rows) else 1
+    return table_command("growth", __doc__, "without the largest store", lambda quick: measured(quick=quick), given)
 
 
 if __name__ == "__main__":

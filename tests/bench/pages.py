@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +10,6 @@ from statistics import median
 from time import perf_counter
 from uuid import UUID
 
-import uvloop
 from pymongo.asynchronous.collection import AsyncCollection
 
 from hub.domain.ids import time_of
@@ -23,7 +20,8 @@ from tests.bench.filled import Row as Document
 from tests.bench.filled import fill
 from tests.bench.locked import locked_hub
 from tests.bench.machine import Quiet
-from tests.bench.report import Goal, Row, figure, markdown, plain, write_section
+from tests.bench.report import Goal, Row, figure
+from tests.bench.tables import table_command
 
 TENANT, MANY, FEW = "bench", "many", "few"
 PAGE, FAR = 50, 1000
@@ -158,16 +156,7 @@ async def measured(*, quick: bool) -> list[Row]:
 
 def main(given: Sequence[str]) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="scripts/bench pages", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short run of each")
-    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
-    options = parser.parse_args(given)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        rows = runner.run(measured(quick=options.quick))
-    sys.stdout.write(f"{plain(rows)}\n")
-    if options.write:
-        write_section("pages", markdown(rows), "scripts/bench pages --write")
-    return 0 if all(row.holds for row in rows) else 1
+    return table_command("pages", __doc__, "one short run of each", lambda quick: measured(quick=quick), given)
 
 
 if __name__ == "__main__":

@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import shutil
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any
-
-from pymongo import AsyncMongoClient
 
 from hub.core import delivery
 from hub.core.creation import BATCH_SIZE
 from hub.pipeline.relay import APART_SECONDS, IDS_PER_MESSAGE
 from tests.bench import steps, weights
+from tests.bench.beside import servers
 from tests.bench.contenders import TENANT, Running, Servers, hub
 from tests.bench.load import Plan
 from tests.bench.machine import DISTURBED, machine, versions
@@ -33,7 +28,6 @@ from tests.bench.simulated import Model, Predicted, Service, predict
 from tests.bench.steps import Seen, fitted
 from tests.chaos.stage import say
 from tests.marked_pages import write_parts
-from tests.servers import MongoServer, RabbitServer
 
 PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
 RATES = (100, 300, 600)
@@ -75,18 +69,18 @@ class Found:
 async def found(rounds: int, seconds: float) -> Found:
     """All loads in turns, and the steps beside them: what else the machine does strikes both alike."""
     loads: dict[int, list[Load]] = {rate: [] for rate in RATES}
-    async with _servers() as servers, hub(servers) as running:
-        await servers.rabbit.create_vhost(STEPS)
+    async with servers() as started, hub(started) as running:
+        await started.rabbit.create_vhost(STEPS)
         say(FULL)
-        await offer(servers, _plan(running, 0, 3.0))
-        full = await measured(servers, running, _plan(running, 0, seconds))
+        await offer(started, _plan(running, 0, 3.0))
+        full = await measured(started, running, _plan(running, 0, seconds))
         for number in range(rounds):
             for rate in RATES:
                 say(f"round {number + 1} of {rounds}: {rate} a second")
-                loads[rate].append(await _load(servers, running, _plan(running, rate, seconds)))
-        hour = await steps.counted(servers.mongo.url, running.rows.database.name, TENANT)
-        await steps.reserve(servers.mongo.url, STEPS, USERS)
-        weighed = [await weights.of(running.rows), await weights.of(servers.client[STEPS]["idempotency_keys"])]
+                loads[rate].append(await _load(started, running, _plan(running, rate, seconds)))
+        hour = await steps.counted(started.mongo.url, running.rows.database.name, TENANT)
+        await steps.reserve(started.mongo.url, STEPS, USERS)
+        weighed = [await weights.of(running.rows), await weights.of(started.client[STEPS]["idempotency_keys"])]
     return Found(loads, full, hour, weighed)
 
 
@@ -119,18 +113,6 @@ def model_of(loads: Sequence[Load], full: Run) -> Model:
         insert_most=BATCH_SIZE, message_most=IDS_PER_MESSAGE, work_most=delivery._BATCH,
         publish_apart=APART_SECONDS, record_apart=delivery._APART_SECONDS, spell=_SPELL, tick=_TICK,
     )  # fmt: skip
-
-
-@asynccontextmanager
-async def _servers() -> AsyncIterator[Servers]:
-    folder = Path(tempfile.mkdtemp(prefix="hub-queueing-"))
-    try:
-        async with MongoServer(cache_gb=1.0) as mongo, RabbitServer() as rabbit:
-            options: dict[str, Any] = {"uuidRepresentation": "standard", "tz_aware": True}
-            async with AsyncMongoClient[dict[str, Any]](mongo.url, **options) as client:
-                yield Servers(mongo, rabbit, client, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def page_of(seen: Found) -> str:
